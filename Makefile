@@ -1,0 +1,49 @@
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+STAMP := .venv/installed
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+setup: $(STAMP) ## build .venv from requirements.lock; a second call installs nothing
+
+$(STAMP): requirements.lock pyproject.toml
+	test -x $(BIN)/python || python3 -m venv .venv
+	$(BIN)/pip install --quiet --require-hashes --requirement requirements.lock
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+repro: $(STAMP) ## bring every result up to date
+	dvc repro
+
+test: $(STAMP) ## run every test that this machine can run
+	pytest
+
+quick: $(STAMP) ## run the tests that take less than a second each
+	pytest -m "not slow"
+
+check: $(STAMP) ## format, lint, import contracts and types, changing nothing
+	ruff format --check .
+	ruff check .
+	lint-imports
+	mypy
+
+fix: $(STAMP) ## format and lint, mending what can be mended
+	ruff format .
+	ruff check --fix .
+
+cov: $(STAMP) ## run the quick tests and show the lines they miss
+	pytest -m "not slow" --cov --cov-report=term-missing
+
+metrics: $(STAMP) ## show the scores of this tree beside those of the last commit
+	dvc metrics diff --all
+
+dag: $(STAMP) ## draw the pipeline
+	dvc dag
+
+lock: ## pin what pyproject.toml asks for, with hashes (needs uv)
+	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links --no-annotate --no-header --quiet --output-file requirements.lock
+
+.PHONY: help setup repro test quick check fix cov metrics dag lock

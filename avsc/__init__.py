@@ -1,0 +1,1 @@
+"""Audio-visual scene classification as a reproducible pipeline."""

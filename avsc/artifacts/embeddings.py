@@ -1,0 +1,56 @@
+"""data/embeddings/<encoder>/: shards of what an encoder made of each clip.
+
+embedding     (row, ...) float32; a row is a second of the clip, or the clip: attribute `scope`
+logits        (row, class) float32, from taggers; attribute `classes` = JSON list of names
+attributes    modality = audio | video, scope = segment | clip, classes
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float32, Int64
+
+from avsc.artifacts import shard
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """The rows of some clips, one clip after the other, and how many each has."""
+
+    rows: Float32[np.ndarray, "row ..."]
+    count: Int64[np.ndarray, " clip"]
+    scope: str  # segment | clip
+    classes: tuple[str, ...]  # of a tagger's logits, else empty
+
+
+def read(directory: Path, clip_id: Sequence[str], name: str = "embedding") -> Embeddings:
+    """Return array `name` of each clip, in the order of `clip_id`.
+
+    Raises:
+        FileNotFoundError: if there is no directory.
+        KeyError: if the directory lacks a clip or the array.
+        ValueError: if a file is damaged.
+    """
+    parts = shard.read(directory, clip_id, name)
+    if not parts:
+        raise ValueError(f"no clips asked of {directory}; is a fold of the data set empty?")
+    with shard.reading(shard.paths(directory)[0]) as s:
+        about = s.about
+    return Embeddings(
+        rows=np.concatenate(parts),
+        count=np.array([len(p) for p in parts]),
+        scope=about["scope"],
+        classes=tuple(json.loads(about.get("classes", "[]"))),
+    )
+
+
+def clips(directory: Path) -> set[str]:
+    """Return the ids of all clips that have embeddings."""
+    found: set[str] = set()
+    for path in shard.paths(directory):
+        with shard.reading(path) as s:
+            found.update(s.clip_id)
+    return found

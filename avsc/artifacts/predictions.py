@@ -1,0 +1,84 @@
+"""data/predictions/<experiment>.parquet: scene probabilities.
+
+clip_id    string
+segment    int32, the second of the clip, from 0; null where the system classifies whole clips
+split      string, val | test
+<scene>    float64, a column for each scene, in the order of the targets
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute
+import pyarrow.parquet as pq
+from jaxtyping import Float64
+
+COLUMNS = ("clip_id", "segment", "split")
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Probabilities of some rows, and which second of which clip each row is."""
+
+    clip_id: list[str]
+    segment: list[int] | None
+    probs: Float64[np.ndarray, "row scene"]
+    scenes: tuple[str, ...]
+
+
+def write(path: Path, splits: dict[str, Predictions]) -> None:
+    """Write the predictions of each split, all over the same scenes.
+
+    Raises:
+        ValueError: if a probability is not finite.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.concat_tables(_table(split, p) for split, p in splits.items()), path)
+
+
+def _table(split: str, p: Predictions) -> pa.Table:
+    if bad := np.flatnonzero(~np.isfinite(p.probs).all(axis=1)).tolist():
+        raise ValueError(
+            f"{len(bad)} probabilities are not finite, first of clip {p.clip_id[bad[0]]!r}"
+        )
+    rows = len(p.clip_id)
+    segment = pa.nulls(rows, pa.int32()) if p.segment is None else pa.array(p.segment, pa.int32())
+    scenes = {scene: p.probs[:, i] for i, scene in enumerate(p.scenes)}
+    return pa.table({"clip_id": p.clip_id, "segment": segment, "split": [split] * rows, **scenes})
+
+
+def read(path: Path, split: str) -> Predictions:
+    """Return the predictions of one split.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is no such table, or has no such split.
+    """
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        if isinstance(error, FileNotFoundError):
+            raise
+        raise ValueError(f"{path} is damaged ({error}); delete it and run `dvc repro`") from error
+    if tuple(table.column_names[:3]) != COLUMNS:
+        raise ValueError(f"{path} has columns {table.column_names}, expected {COLUMNS} and scenes")
+    table = table.filter(pa.compute.equal(table["split"], split))
+    if not len(table):
+        raise ValueError(f"{path} has no predictions of split {split!r}")
+    scenes = tuple(table.column_names[3:])
+    segment = None if table["segment"].null_count else table["segment"].to_pylist()
+    probs = np.stack([table[s].to_numpy() for s in scenes], axis=1)
+    return Predictions(table["clip_id"].to_pylist(), segment, probs, scenes)
+
+
+def check_scenes(scenes: Sequence[str]) -> None:
+    """Refuse scene names that the table cannot hold.
+
+    Raises:
+        ValueError: if a scene is called like another column.
+    """
+    if taken := sorted(set(scenes) & set(COLUMNS)):
+        raise ValueError(f"scenes {taken} have names of other columns; rename them in the data set")

@@ -1,0 +1,7 @@
+"""The demo world: a small synthetic data set in the TAU layout, and what trains its taggers."""
+
+from avsc.datasets.demo.labelled import labelled_pictures, labelled_sounds
+from avsc.datasets.demo.scenes import EVENTS, OBJECTS, SCENES
+from avsc.datasets.demo.world import write
+
+__all__ = ["EVENTS", "OBJECTS", "SCENES", "labelled_pictures", "labelled_sounds", "write"]

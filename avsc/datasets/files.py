@@ -1,0 +1,69 @@
+"""The media files of a data set: there, inside its root, of one clip each, and their digests."""
+
+import hashlib
+import os
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tqdm import tqdm
+
+from avsc.datasets.listing import Line
+from avsc.datasets.offenders import Offenders
+
+
+def check(root: Path, lines: Iterable[Line], offenders: Offenders) -> None:
+    """Check that the files of `lines` exist inside the root, and that no two clips share one."""
+    inside = root.resolve()
+    users: dict[Path, Line] = {}
+    for line in lines:
+        for path in dict.fromkeys((line.audio, line.video)):
+            kind, file = _locate(inside, path)
+            user = users.setdefault(file, line)
+            if kind:
+                offenders.add(kind, f"{path} ({line.where})")
+            elif user.audio != line.audio:
+                offenders.add("one file in two rows", f"{path} ({user.where}, {line.where})")
+
+
+def _locate(root: Path, path: str) -> tuple[str, Path]:
+    """Return what is wrong with `path` ("" for nothing), and the file that it means."""
+    plain = path.isprintable() and "\\" not in path and path[1:2] != ":"
+    if not plain or path.startswith("/") or ".." in path.split("/"):
+        return "path that leaves the data set's root", root / path
+    try:
+        file = (root / path).resolve()
+        if root not in file.parents:
+            return "path that leaves the data set's root", file
+        return "" if file.is_file() else "file absent", file
+    except (OSError, RuntimeError):  # a name that is too long, a loop of links
+        return "file that cannot be read", root / path
+
+
+def digests(root: Path, paths: Iterable[str], offenders: Offenders) -> dict[str, str]:
+    """Return the sha256 of each file, read by threads; a bar on stderr counts bytes.
+
+    Raises:
+        DatasetError: naming the files that cannot be read.
+    """
+    size = {path: (root / path).stat().st_size for path in sorted(set(paths))}
+    found = {}
+    with (
+        ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool,
+        tqdm(
+            total=sum(size.values()), desc="sha256", unit="B", unit_scale=True, disable=None
+        ) as bar,
+    ):
+        for path, work in {p: pool.submit(_sha256, root / p) for p in size}.items():
+            try:
+                found[path] = work.result()
+            except OSError as error:
+                offenders.add("file that cannot be read", f"{path}: {error.strerror}")
+            bar.update(size[path])
+    offenders.stop()
+    return found
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,73 @@
+"""Encoders: sounds or pictures in, an embedding a row out. A file of this room is an encoder.
+
+Each file defines `VERSION`, raised whenever its numbers change, `TINY`, the arguments of its
+smallest instance (what the tests build), and `Encoder`. A file whose name starts with an
+underscore is shared by several encoders and is none itself.
+"""
+
+import pkgutil
+from importlib import import_module
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float32, Shaped
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """What each file here defines under the name `Encoder`.
+
+    A row is one second (`scope` "segment") or a whole number of seconds ("clip"). Rows never
+    influence one another: not their order, not their number, not their content.
+    """
+
+    modality: str  # "audio" or "video"
+    scope: str  # "segment" or "clip"
+
+    def __call__(self, x: Shaped[np.ndarray, "..."]) -> dict[str, Float32[np.ndarray, "row ..."]]:
+        """Return `embedding`, (row, ...), and, from a tagger, `logits`, (row, class).
+
+        Args:
+            x: audio is float32 (row, 2, sample) in [-1, 1]; video is uint8
+                (row, picture, height, width, 3), RGB, one picture a second.
+
+        Raises:
+            ValueError: if the shape, the type or the length is another.
+        """
+        ...
+
+
+@runtime_checkable
+class Tagger(Encoder, Protocol):
+    """An encoder that also scores classes, as a torch module that can be trained."""
+
+    classes: list[str]  # in the order of the logits
+    model: (
+        Any  # nn.Module: what `prepare` returns -> (embedding, logits); its state dict is `weights`
+    )
+
+    def prepare(self, x: Shaped[np.ndarray, "..."]) -> Any:
+        """Return the tensor that `model` takes, on the model's device."""
+        ...
+
+
+def names() -> list[str]:
+    """Return the names of all encoders; none is imported."""
+    files = (m.name for m in pkgutil.iter_modules(__path__))
+    return sorted(n for n in files if not n.startswith("_"))
+
+
+def create(encoder: str, /, **params: Any) -> Encoder:
+    """Return the encoder of file `encoder`; the other files are never imported.
+
+    Args:
+        encoder: a file of this folder, without ".py".
+        **params: what that encoder alone takes; a key that it does not know is a TypeError.
+
+    Raises:
+        ValueError: if there is no such file.
+    """
+    if encoder not in names():
+        raise ValueError(f"no encoder {encoder!r}; avsc/encoders has {', '.join(names())}")
+    made: Encoder = import_module(f"{__name__}.{encoder}").Encoder(**params)
+    return made

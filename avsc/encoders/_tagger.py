@@ -1,0 +1,98 @@
+"""What the taggers share: where weights come from, and batches of one size."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+
+import huggingface_hub.constants
+import numpy as np
+import torch
+from jaxtyping import Float32
+from torch import Tensor, nn
+
+Weights = str | Mapping[str, Tensor]
+
+
+def check_weights(weights: Weights) -> None:
+    """Raise a ValueError unless `weights` is a state dict or one of the two words."""
+    if isinstance(weights, str) and weights not in ("pretrained", "random"):
+        raise ValueError(
+            f"weights is {weights!r}; expected 'pretrained', 'random' or a state dict "
+            "(read the file first)"
+        )
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Draw from `seed` inside; the caller's generators go on as if nothing had happened."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        yield
+
+
+@contextmanager
+def hub(name: str) -> Iterator[None]:
+    """Turn a failed download into an error that says what to do.
+
+    Raises:
+        FileNotFoundError: if `name` is neither on this machine nor to be had.
+    """
+    try:
+        yield
+    except OSError as error:
+        cause = str(error).strip().splitlines()[0]
+        raise FileNotFoundError(
+            f"no pretrained {name!r} on this machine and no network to fetch it, or no such name "
+            f"({cause}); run once with network, put the files in the cache at "
+            f"{huggingface_hub.constants.HF_HUB_CACHE}, or set weights: to a file or to random"
+        ) from error
+
+
+def refuse(
+    source: str, *, missing: Iterable[str], unexpected: Iterable[str], misshapen: Iterable[str]
+) -> None:
+    """Raise a ValueError that names what keeps a state dict from filling a model, if anything."""
+    found = {"missing": missing, "unexpected": unexpected, "of another shape": misshapen}
+    offences = [f"{_some(sorted(names))} {how}" for how, names in found.items() if any(names)]
+    if offences:
+        raise ValueError(
+            f"weights of {source} do not fit the model: {'; '.join(offences)}; "
+            "give the architecture and the classes that they were trained with"
+        )
+
+
+def load(model: nn.Module, weights: Mapping[str, Tensor], *, source: str) -> None:
+    """Fill `model` with `weights`, all of both.
+
+    Raises:
+        ValueError: if a tensor is missing, is not the model's or has another shape.
+    """
+    own = model.state_dict()
+    refuse(
+        source,
+        missing=own.keys() - weights.keys(),
+        unexpected=weights.keys() - own.keys(),
+        misshapen=[
+            f"{k} {tuple(weights[k].shape)} for {tuple(own[k].shape)}"
+            for k in own.keys() & weights.keys()
+            if weights[k].shape != own[k].shape
+        ],
+    )
+    model.load_state_dict(weights)
+
+
+def tag(
+    model: nn.Module, prepare: Callable[[np.ndarray], Tensor], x: np.ndarray, *, batch_size: int
+) -> dict[str, Float32[np.ndarray, "row _"]]:
+    """Return `embedding` and `logits` of all rows; the model is left in evaluation mode."""
+    model.eval()
+    with torch.inference_mode():
+        rows = range(0, len(x), max(1, batch_size))
+        batches = [model(prepare(x[i : i + rows.step])) for i in rows]
+    embedding, logits = (torch.cat(part).cpu().numpy() for part in zip(*batches, strict=True))
+    return {"embedding": embedding, "logits": logits}
+
+
+def _some(names: list[str]) -> str:
+    """Return the first three names and how many more there are."""
+    rest = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + rest

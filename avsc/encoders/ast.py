@@ -1,0 +1,241 @@
+"""Audio Spectrogram Transformer: tags sounds, by default with AudioSet's 527 classes."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32
+from torch import Tensor, nn
+from transformers import ASTConfig, ASTForAudioClassification
+from transformers.models.audio_spectrogram_transformer import (
+    modeling_audio_spectrogram_transformer as modeling,
+)
+
+from avsc.encoders._kaldi import fbank, frame_count
+from avsc.encoders._spectrum import check_scope, check_waveform, mid
+from avsc.encoders._tagger import Weights, check_weights, hub, refuse, seeded, tag
+
+VERSION = 1
+TINY: dict[str, Any] = {
+    "weights": "random",
+    "config": {
+        "hidden_size": 16,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "intermediate_size": 32,
+        "max_length": 208,
+    },
+    "classes": ["bell", "horn", "wind"],
+}
+SAMPLE_RATE = 16000
+POSITION = "audio_spectrogram_transformer.embeddings.position_embeddings"
+
+
+class Encoder:
+    """The mean of the class and the distillation token after the last norm, and the class logits.
+
+    Sound shorter than the model's grid is not filled up with silence: the position embedding is cut
+    to the middle of the grid, as the authors of AST do. One second is 98 frames of 1024.
+
+    Args:
+        name: of a checkpoint on the Hugging Face hub, or a folder that holds one.
+        revision: of that checkpoint; a commit hash makes it a fixed one.
+        config: keys of transformers' ASTConfig, instead of those of `name`; not with "pretrained".
+        weights: "pretrained" (those of `name`), "random", or a state dict, whose position embedding
+            may be of a longer grid.
+        classes: names of the classes; None takes them from the config.
+        scope: "segment", or "clip": up to `max_length` frames of 10 ms.
+        seed: of random weights.
+        mean: of the log-mel values the checkpoint was trained on; the default is AudioSet's.
+        std: their standard deviation.
+        batch_size: rows in one forward pass.
+        device: where the model runs.
+
+    References:
+        Gong, Chung, Glass, "AST: Audio Spectrogram Transformer", Interspeech 2021. Equal to
+        transformers' ASTFeatureExtractor and ASTForAudioClassification where no cut is needed.
+    """
+
+    modality = "audio"
+
+    def __init__(
+        self,
+        *,
+        name: str = "MIT/ast-finetuned-audioset-10-10-0.4593",
+        revision: str = "main",
+        config: Mapping[str, Any] | None = None,
+        weights: Weights = "pretrained",
+        classes: list[str] | None = None,
+        scope: str = "segment",
+        seed: int = 0,
+        mean: float = -4.2677393,
+        std: float = 4.5689974,
+        batch_size: int = 32,
+        device: str = "cpu",
+    ) -> None:
+        check_scope(scope)
+        check_weights(weights)
+        self.scope, self.mean, self.std = scope, mean, std
+        self.batch_size, self.device = batch_size, device
+        with seeded(seed):
+            if weights == "pretrained":
+                net = _pretrained(name, revision, config)
+            elif isinstance(weights, str):
+                net = _random(_config(name, revision, config, classes))
+            else:
+                net = _from_state(_config(name, revision, config, classes), weights)
+            self.model = Model(net).to(device).eval()
+        self.classes = _names(net.config, classes)
+
+    def __call__(self, x: np.ndarray) -> dict[str, Float32[np.ndarray, "row _"]]:
+        """Encode float32 (row, 2, sample) at 16 kHz."""
+        check_waveform(x, scope=self.scope, sample_rate=SAMPLE_RATE)
+        return tag(self.model, self.prepare, x, batch_size=self.batch_size)
+
+    def prepare(self, x: np.ndarray) -> Float32[Tensor, "row frame mel"]:
+        """Return the normalised log-mel frames of (L + R) / 2."""
+        check_waveform(x, scope=self.scope, sample_rate=SAMPLE_RATE)
+        frames, most = frame_count(x.shape[2], SAMPLE_RATE), self.model.config.max_length
+        if frames > most:
+            raise ValueError(
+                f"{x.shape[2] / SAMPLE_RATE:g} s give {frames} frames, this AST takes {most}; "
+                "cut the sound or raise max_length in config"
+            )
+        waveform = torch.from_numpy(mid(x)).to(self.device)
+        bands = self.model.config.num_mel_bins
+        mel = fbank(waveform, sample_rate=SAMPLE_RATE, num_mel_bins=bands)
+        return (mel - self.mean) / (2 * self.std)
+
+
+class Model(nn.Module):
+    """Log-mel frames -> (embedding, logits); parameters named as in ASTForAudioClassification."""
+
+    def __init__(self, net: ASTForAudioClassification) -> None:
+        super().__init__()
+        self.config = net.config
+        body = net.audio_spectrogram_transformer
+        cut = CutEmbeddings(net.config)
+        cut.load_state_dict(body.embeddings.state_dict())
+        body.embeddings = cut
+        self.audio_spectrogram_transformer, self.classifier = body, net.classifier
+
+    def forward(
+        self, frames: Float[Tensor, "row frame mel"]
+    ) -> tuple[Float[Tensor, "row feature"], Float[Tensor, "row class"]]:
+        """Return both from one pass."""
+        embedding = self.audio_spectrogram_transformer(frames).pooler_output
+        return embedding, self.classifier(embedding)
+
+
+class CutEmbeddings(modeling.ASTEmbeddings):
+    """transformers' patch embedding, for any number of frames up to max_length."""
+
+    def forward(self, input_values: Float[Tensor, "row frame mel"]) -> Float[Tensor, "row token _"]:
+        """Return class, distillation and patch tokens with their positions added."""
+        patches = self.patch_embeddings(input_values)
+        bands, _ = _grid(self.config)
+        times = patches.shape[1] // bands
+        position = cut_position(self.position_embeddings, bands=bands, times=times)
+        tokens = [t.expand(len(patches), -1, -1) for t in (self.cls_token, self.distillation_token)]
+        return self.dropout(torch.cat([*tokens, patches], dim=1) + position)
+
+
+def cut_position(
+    position: Float[Tensor, "1 token width"], *, bands: int, times: int
+) -> Float[Tensor, "1 _ width"]:
+    """Return the embedding of the `times` columns in the middle of the (band, time) grid.
+
+    References:
+        YuanGongND/ast, src/models/ast_models.py: column old // 2 - new // 2 and on.
+    """
+    grid = position[:, 2:].unflatten(1, (bands, -1))
+    start = grid.shape[2] // 2 - times // 2
+    return torch.cat([position[:, :2], grid[:, :, start : start + times].flatten(1, 2)], dim=1)
+
+
+def _config(
+    name: str, revision: str, config: Mapping[str, Any] | None, classes: list[str] | None
+) -> ASTConfig:
+    """Return the given architecture, or that of `name`, with the given classes."""
+    if config is None:
+        with hub(name):
+            made = ASTConfig.from_pretrained(name, revision=revision)
+    else:
+        known = {f.name for f in dataclasses.fields(ASTConfig)} | {"num_labels"}
+        if unknown := sorted(config.keys() - known):
+            raise ValueError(f"config has {', '.join(unknown)}, which ASTConfig does not know")
+        made = ASTConfig(**config)
+    if classes is not None:
+        made.id2label = dict(enumerate(classes))
+        made.label2id = {c: i for i, c in enumerate(classes)}
+    return made
+
+
+def _pretrained(
+    name: str, revision: str, config: Mapping[str, Any] | None
+) -> ASTForAudioClassification:
+    if config is not None:
+        raise ValueError(f"config is given, but weights: pretrained has that of {name!r}; drop one")
+    with hub(name):
+        return _load(name, revision=revision)
+
+
+def _from_state(config: ASTConfig, weights: Mapping[str, Tensor]) -> ASTForAudioClassification:
+    """Return the model with copies of `weights`, a longer position embedding cut."""
+    state = {k: v.detach().clone() for k, v in weights.items()}
+    bands, times = _grid(config)
+    patches = state[POSITION].shape[1] - 2 if POSITION in state else 0
+    if patches > bands * times and patches % bands == 0:
+        state[POSITION] = cut_position(state[POSITION], bands=bands, times=times)
+    return _load(None, config=config, state_dict=state)
+
+
+def _grid(config: Any) -> tuple[int, int]:
+    """Return how many patches lie above and beside one another."""
+    bands = (config.num_mel_bins - config.patch_size) // config.frequency_stride + 1
+    return bands, (config.max_length - config.patch_size) // config.time_stride + 1
+
+
+def _load(name: str | None, **source: Any) -> ASTForAudioClassification:
+    """Return a checkpoint, of transformers 4 or 5, of which every tensor was used.
+
+    Raises:
+        ValueError: if a tensor is missing, is not the model's or has another shape.
+    """
+    loaded: Any = ASTForAudioClassification.from_pretrained(
+        name,
+        **source,
+        dtype=torch.float32,
+        output_loading_info=True,
+        ignore_mismatched_sizes=True,  # reported below with the rest
+    )
+    net, report = loaded
+    misshapen = [f"{k} {tuple(a)} for {tuple(b)}" for k, a, b in report["mismatched_keys"]]
+    refuse(
+        name or "the state dict",
+        missing=report["missing_keys"],
+        unexpected=report["unexpected_keys"],
+        misshapen=misshapen,
+    )
+    return net
+
+
+def _random(config: ASTConfig) -> ASTForAudioClassification:
+    """Return an untrained model whose tokens and positions are drawn as AST's authors draw them."""
+    net = ASTForAudioClassification(config)
+    start = net.audio_spectrogram_transformer.embeddings
+    for token in (start.cls_token, start.distillation_token, start.position_embeddings):
+        nn.init.trunc_normal_(token, std=0.02)
+    return net
+
+
+def _names(config: Any, classes: list[str] | None) -> list[str]:
+    """Return the names of the classes, given or the checkpoint's."""
+    if classes is not None and len(classes) != config.num_labels:
+        raise ValueError(
+            f"{len(classes)} classes are named, the checkpoint has {config.num_labels}; "
+            "leave classes out to take its own"
+        )
+    return classes or [config.id2label[i] for i in range(config.num_labels)]

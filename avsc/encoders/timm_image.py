@@ -1,0 +1,167 @@
+"""Any image model of timm by name (ConvNeXt, EfficientNetV2, ResNet ...): tags pictures."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import timm
+import timm.data
+import torch
+from jaxtyping import Float, Float32
+from PIL import Image
+from torch import Tensor, nn
+
+from avsc.encoders._spectrum import check_scope
+from avsc.encoders._tagger import Weights, check_weights, hub, load, seeded, tag
+
+VERSION = 1
+TINY: dict[str, Any] = {
+    "name": "convnext_atto",
+    "model_kwargs": {"depths": [1, 1, 1, 1], "dims": [4, 8, 12, 16]},
+    "weights": "random",
+    "classes": ["tree", "car", "bus"],
+    "input_size": 32,
+}
+
+
+class Encoder:
+    """What the model gives its classifier, and the class logits, pooled over a row's pictures.
+
+    The embedding is the mean over the pictures and a logit the largest one (as Hou et al. pool
+    object scores; the sigmoid keeps the order). Pictures are resized, cropped and normalised by
+    timm's own transform for evaluation, at the size that the model was trained at.
+
+    Args:
+        name: of a timm model, such as "convnext_base" or "convnext_base.fb_in1k"; with "hf-hub:" or
+            "local-dir:" in front, of a checkpoint on the hub or in a folder.
+        weights: "pretrained" (those of `name`), "random", or a state dict.
+        classes: names of the classes; None takes ImageNet's where the model has as many.
+        model_kwargs: further arguments of the model, such as depths and dims.
+        input_size: side of the square the model sees, in pixels; None is the model's own.
+        crop_pct: that side as a part of the picture's short side; None is the model's own.
+        scope: "segment" takes one picture a row, "clip" any number.
+        seed: of random weights.
+        batch_size: pictures in one forward pass (at least one row).
+        device: where the model runs.
+
+    References:
+        Wightman, "PyTorch Image Models". Hou, Kang, Botteldooren, arXiv 2208.02086.
+    """
+
+    modality = "video"
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        weights: Weights = "pretrained",
+        classes: list[str] | None = None,
+        model_kwargs: Mapping[str, Any] | None = None,
+        input_size: int | None = None,
+        crop_pct: float | None = None,
+        scope: str = "segment",
+        seed: int = 0,
+        batch_size: int = 32,
+        device: str = "cpu",
+    ) -> None:
+        check_scope(scope)
+        check_weights(weights)
+        self.scope, self.batch_size, self.device = scope, batch_size, device
+        with seeded(seed):
+            net = _net(name, weights, classes, dict(model_kwargs or {}))
+        self.classes = _names(net, classes)
+        self.model = Model(net).to(device).eval()
+        size = None if input_size is None else (3, input_size, input_size)
+        given = {"input_size": size, "crop_pct": crop_pct}
+        self.data_config = timm.data.resolve_data_config(given, model=net)
+        self.transform = timm.data.create_transform(**self.data_config)
+
+    def __call__(self, x: np.ndarray) -> dict[str, Float32[np.ndarray, "row _"]]:
+        """Encode uint8 (row, picture, height, width, 3)."""
+        check_pictures(x, scope=self.scope)
+        return tag(self.model, self.prepare, x, batch_size=self.batch_size // x.shape[1])
+
+    def prepare(self, x: np.ndarray) -> Float32[Tensor, "row picture 3 height width"]:
+        """Return resized, cropped and normalised pictures."""
+        check_pictures(x, scope=self.scope)
+        pictures = x.reshape(-1, *x.shape[2:])
+        ready = torch.stack([self.transform(Image.fromarray(p)) for p in pictures])
+        return ready.unflatten(0, x.shape[:2]).to(self.device)
+
+
+class Model(nn.Module):
+    """Prepared pictures -> (embedding, logits) of each row; its state dict is that of timm's model.
+
+    Args:
+        net: a model of timm.
+    """
+
+    def __init__(self, net: Any) -> None:
+        super().__init__()
+        self.net: Any = net
+
+    def forward(
+        self, pictures: Float[Tensor, "row picture 3 height width"]
+    ) -> tuple[Float[Tensor, "row feature"], Float[Tensor, "row class"]]:
+        """Return both from one pass through the body."""
+        grid = pictures.shape[:2]
+        features = self.net.forward_features(pictures.flatten(0, 1))
+        embedding = self.net.forward_head(features, pre_logits=True)
+        logits = self.net.forward_head(features)
+        return embedding.unflatten(0, grid).mean(dim=1), logits.unflatten(0, grid).amax(dim=1)
+
+    def state_dict(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the parameters under timm's names."""
+        return self.net.state_dict(*args, **kwargs)
+
+    def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
+        """Take parameters under timm's names."""
+        return self.net.load_state_dict(*args, **kwargs)
+
+
+def check_pictures(x: np.ndarray, *, scope: str) -> None:
+    """Raise a ValueError unless `x` is uint8 (row, picture, height, width, 3)."""
+    if x.dtype != np.uint8:
+        raise ValueError(f"pictures are {x.dtype}; expected uint8, 0 to 255")
+    if x.ndim != 5 or x.shape[-1] != 3 or 0 in x.shape:
+        raise ValueError(
+            f"pictures have shape {x.shape}; expected (row, picture, height, width, 3), none of "
+            "them 0; a segment's only picture still has its axis"
+        )
+    if scope == "segment" and x.shape[1] != 1:
+        raise ValueError(f"{x.shape[1]} pictures a row; a segment has 1, or set scope: clip")
+
+
+def _net(
+    name: str, weights: Weights, classes: list[str] | None, model_kwargs: dict[str, Any]
+) -> Any:
+    """Return timm's model; nothing of it is random unless `weights` says so."""
+    if weights == "pretrained":
+        with hub(name):
+            net: Any = timm.create_model(name, pretrained=True, **model_kwargs)
+        if net.num_classes != (own := net.pretrained_cfg["num_classes"]):
+            raise ValueError(
+                f"model_kwargs asks for {net.num_classes} classes, the classifier of pretrained "
+                f"{name!r} has {own} and another would be random; drop num_classes"
+            )
+        return net
+    if classes is not None:
+        model_kwargs = {"num_classes": len(classes)} | model_kwargs
+    net = timm.create_model(name, **model_kwargs)
+    if not isinstance(weights, str):
+        load(net, weights, source="the state dict")
+    return net
+
+
+def _names(net: Any, classes: list[str] | None) -> list[str]:
+    """Return the names of the classes, given or ImageNet's with their WordNet ids."""
+    if classes is not None and len(classes) != net.num_classes:
+        raise ValueError(f"{len(classes)} classes are named, the model has {net.num_classes}")
+    if classes is not None:
+        return classes
+    subset = timm.data.infer_imagenet_subset(net)
+    if subset is None:
+        raise ValueError(f"the model's {net.num_classes} classes are not ImageNet's; give classes")
+    info = timm.data.ImageNetInfo(subset)
+    ids = range(net.num_classes)
+    return [f"{info.index_to_description(i)} ({info.index_to_label_name(i)})" for i in ids]

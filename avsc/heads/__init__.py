@@ -1,0 +1,57 @@
+"""Fusion heads: cached arrays of each modality in, scene logits out. A file of this room is a head.
+
+A file defines `Head(dims, num_classes, **hparams)`, a torch module with
+
+    forward(x) -> logits                  x: {modality: (row, ...)}, logits: (row, scene)
+
+and where it needs them
+
+    phases() -> list[Phase]               parts trained one after the other; default: the whole head
+    loss(x, targets, criterion) -> loss   its own training loss; default: criterion(logits, targets)
+    solve(x, targets) -> None             fit without gradients; then there are no phases
+
+The contract tests build each head on small vectors of audio and video; a file whose head needs
+other rows or smaller layers says so in a module-level `TINY = {"dims": {...}, "hparams": {...}}`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+Batch = Mapping[str, Float[Tensor, "row ..."]]
+Dims = Mapping[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A part of a head that is trained while the rest rests.
+
+    Attributes:
+        name: how the history calls it.
+        modules: what is trained; every other module stays frozen and in evaluation mode.
+        forward: batch -> logits of this part.
+    """
+
+    name: str
+    modules: list[nn.Module]
+    forward: Callable[[Batch], Tensor]
+
+
+def create(name: str, *, dims: Dims, num_classes: int, **hparams: Any) -> nn.Module:
+    """Return the head of file `name`; the other files are never imported.
+
+    Args:
+        name: a file of this folder, without ".py".
+        dims: shape of one row of each modality.
+        num_classes: number of scenes.
+        **hparams: what that head alone takes.
+
+    Raises:
+        ModuleNotFoundError: if there is no such file.
+        TypeError: if the head does not take one of `hparams`.
+    """
+    return import_module(f"{__name__}.{name}").Head(dims, num_classes, **hparams)

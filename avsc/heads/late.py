@@ -1,0 +1,70 @@
+"""Late fusion: each modality decides for itself, then the decisions are joined."""
+
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from avsc.heads import Batch, Dims
+from avsc.heads._mlp import Branch, flat, pair
+
+RULES = ("average", "linear")
+
+
+class Head(nn.Module):
+    """Two branches d -> 512 -> scenes, and a rule that joins their logits.
+
+    Args:
+        rule: linear: the logits side by side, then one linear layer; average: their mean.
+        width: of a branch's hidden layer, Linear-BatchNorm-ReLU-Dropout.
+        dropout: probability of dropping a unit.
+
+    Attributes:
+        handles_missing: by average alone, which is then the mean of one.
+
+    References:
+        Feng, Audio-Visual Scene Classify (course report): its text says linear, the course's code
+        averages. The report gives no layers of these branches; they are those of its weighted one.
+    """
+
+    def __init__(
+        self,
+        dims: Dims,
+        num_classes: int,
+        *,
+        rule: str = "linear",
+        width: int = 512,
+        dropout: float = 0.2,
+    ) -> None:
+        super().__init__()
+        if rule not in RULES:
+            raise ValueError(f"rule is {rule!r}, expected one of {list(RULES)}")
+        self.modalities, self.handles_missing = pair(dims, "late"), rule == "average"
+        self.branch: Any = nn.ModuleDict(
+            {
+                m: Branch(flat(dims[m]), num_classes, widths=[width], dropout=dropout)
+                for m in self.modalities
+            }
+        )
+        if rule == "linear":
+            self.join = nn.Linear(2 * num_classes, num_classes)
+
+    def forward(self, x: Batch) -> Float[Tensor, "row scene"]:
+        """Return logits."""
+        opinions = self.branch_logits(x)
+        if self.handles_missing:
+            return torch.stack(list(opinions.values())).mean(dim=0)
+        return self.join(torch.cat([opinions[m] for m in self.modalities], dim=1))
+
+    def branch_embeddings(self, x: Batch) -> dict[str, Float[Tensor, "row width"]]:
+        """Return the hidden layer of each modality."""
+        return {m: self.branch[m].embed(x[m]) for m in self.modalities if m in x}
+
+    def branch_logits(self, x: Batch) -> dict[str, Float[Tensor, "row scene"]]:
+        """Return the logits of each modality, before they are joined."""
+        return {m: self.branch[m](x[m]) for m in self.modalities if m in x}
+
+    def branches(self) -> dict[str, nn.Module]:
+        """Return the network of each modality."""
+        return dict(self.branch.items())

@@ -1,0 +1,48 @@
+"""Early fusion without a hidden layer: multinomial logistic regression, solved to its optimum."""
+
+import torch
+from jaxtyping import Float, Int
+from sklearn.linear_model import LogisticRegression
+from torch import Tensor, nn
+
+from avsc.heads import Batch, Dims
+from avsc.heads._mlp import flat, pooled
+
+
+class Head(nn.Module):
+    """A linear classifier over the embeddings side by side.
+
+    Args:
+        C: inverse of the L2 penalty, as in scikit-learn.
+        max_iter: of L-BFGS.
+    """
+
+    def __init__(
+        self,
+        dims: Dims,
+        num_classes: int,
+        *,
+        C: float = 1.0,
+        max_iter: int = 1000,
+    ) -> None:
+        super().__init__()
+        self.modalities, self.C, self.max_iter = sorted(dims), C, max_iter
+        self.classify = nn.Linear(sum(flat(dims[m]) for m in self.modalities), num_classes)
+
+    def forward(self, x: Batch) -> Float[Tensor, "row scene"]:
+        """Return logits."""
+        return self.classify(self._side_by_side(x))
+
+    def solve(self, x: Batch, targets: Int[Tensor, " row"]) -> None:
+        """Fit the weights; `targets` must hold every class."""
+        model = LogisticRegression(C=self.C, max_iter=self.max_iter)
+        model.fit(self._side_by_side(x).cpu().numpy(), targets.cpu().numpy())
+        coef, intercept = torch.from_numpy(model.coef_), torch.from_numpy(model.intercept_)
+        if len(coef) == 1:  # two classes: scikit-learn gives the log-odds of the second
+            coef, intercept = torch.cat([-coef, coef]) / 2, torch.cat([-intercept, intercept]) / 2
+        with torch.no_grad():
+            self.classify.weight.copy_(coef)
+            self.classify.bias.copy_(intercept)
+
+    def _side_by_side(self, x: Batch) -> Float[Tensor, "row dim"]:
+        return torch.cat([pooled(x[m]) for m in self.modalities], dim=1)

@@ -1,0 +1,62 @@
+"""Weighted late fusion: how much the video's opinion counts is learned, a weight for each scene."""
+
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from avsc.heads import Batch, Dims
+from avsc.heads._mlp import Branch, flat, pair
+
+
+class Head(nn.Module):
+    """Two branches d -> 512 -> scenes; logits_audio + weight * logits_video.
+
+    Args:
+        width: of a branch's hidden layer, Linear-BatchNorm-ReLU-Dropout.
+        dropout: probability of dropping a unit.
+
+    Attributes:
+        weight: one for each scene, drawn from U(-0.1, 0.1).
+        handles_missing: a modality that is not there leaves its term out of the sum.
+
+    References:
+        Feng, Audio-Visual Scene Classify (course report).
+    """
+
+    handles_missing = True
+
+    def __init__(
+        self, dims: Dims, num_classes: int, *, width: int = 512, dropout: float = 0.2
+    ) -> None:
+        super().__init__()
+        self.modalities = pair(dims, "weighted")
+        self.branch: Any = nn.ModuleDict(
+            {
+                m: Branch(flat(dims[m]), num_classes, widths=[width], dropout=dropout)
+                for m in self.modalities
+            }
+        )
+        self.weight = nn.Parameter(torch.empty(num_classes).uniform_(-0.1, 0.1))
+
+    def forward(self, x: Batch) -> Float[Tensor, "row scene"]:
+        """Return logits."""
+        return torch.stack(list(self.branch_logits(x).values())).sum(dim=0)
+
+    def branch_embeddings(self, x: Batch) -> dict[str, Float[Tensor, "row width"]]:
+        """Return the hidden layer of each modality."""
+        return {m: self.branch[m].embed(x[m]) for m in self.modalities if m in x}
+
+    def branch_logits(self, x: Batch) -> dict[str, Float[Tensor, "row scene"]]:
+        """Return the terms of the sum: what each modality adds to the decision.
+
+        The video's term carries its weight, for where the weight is negative, its branch alone says
+        the opposite of what it means.
+        """
+        logits = {m: self.branch[m](x[m]) for m in self.modalities if m in x}
+        return {m: self.weight * own if m == "video" else own for m, own in logits.items()}
+
+    def branches(self) -> dict[str, nn.Module]:
+        """Return the network of each modality."""
+        return dict(self.branch.items())

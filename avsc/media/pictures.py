@@ -1,0 +1,108 @@
+"""Take one picture a second and keep it as JPEG (4:4:4).
+
+The picture of second k is the frame on display at k + 0.5 s. It is stretched to square pixels,
+scaled (up too, so that all pictures of a data set have the same short side) and turned as the
+display matrix says.
+"""
+
+import io
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from av.video.reformatter import Interpolation
+from jaxtyping import Int32, UInt8
+from PIL import Image
+
+from avsc.media.container import DecodeError, Track, check_size, failure
+from avsc.media.seeking import on_display
+
+SLACK_S = Fraction(1, 2)  # pictures may start so long after, or end so long before, a middle
+EXACT = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
+SUBSAMPLING = "4:4:4"
+
+
+def at_middles(
+    track: Track, count: int, *, short_side_px: int, jpeg_quality: int
+) -> tuple[bytes, ...]:
+    """Return a JPEG for each of the seconds 0 to `count` - 1.
+
+    Raises:
+        DecodeError: if the pictures start too late, end too early, or are broken.
+    """
+    middles = [Fraction(2 * k + 1, 2) for k in range(count)]
+    _check_span(track, middles[0], middles[-1])
+    turned = [
+        _turned(track.path, frame, _scaled(track, frame, short_side_px))
+        for frame in on_display(track, middles)
+    ]
+    for middle, pixels in zip(middles, turned, strict=True):
+        if pixels.shape != turned[0].shape:
+            cause = f"pictures change from {turned[0].shape[:2]} to {pixels.shape[:2]} (height,"
+            raise failure(track.path, middle, f"{cause} width in px); convert the file to one size")
+    return tuple(_jpeg(pixels, jpeg_quality) for pixels in turned)
+
+
+def _check_span(track: Track, first: Fraction, last: Fraction) -> None:
+    start, end = track.span()
+    within = (
+        f"s (within {float(SLACK_S)} s); leave the clip out or set decode.seconds to its length"
+    )
+    if start > first + SLACK_S:
+        cause = f"the pictures start here, expected one at {float(first)} {within}"
+        raise failure(track.path, start, cause)
+    if end < last - SLACK_S:
+        cause = f"the pictures end here, expected one at {float(last)} {within}"
+        raise failure(track.path, end, cause)
+
+
+def _scaled(track: Track, frame: av.VideoFrame, short_side_px: int) -> Image.Image:
+    check_size(track.path, frame.width, frame.height)
+    width = frame.width * (track.stream.sample_aspect_ratio or Fraction(1))
+    scale = short_side_px / min(width, Fraction(frame.height))
+    size = round(width * scale), round(frame.height * scale)
+    check_size(track.path, *size)
+    rgb = frame.reformat(format="rgb24", interpolation=EXACT, threads=1).to_ndarray()
+    return Image.fromarray(rgb).resize(size, Image.Resampling.LANCZOS)
+
+
+def _turned(
+    path: Path, frame: av.VideoFrame, picture: Image.Image
+) -> UInt8[np.ndarray, "height width 3"]:
+    """Apply the display matrix: a pixel at (x, y) is shown at (ax + cy, bx + dy)."""
+    pixels = np.asarray(picture)
+    matrix: Any = frame.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
+        return pixels
+    entries: Int32[np.ndarray, " 9"] = np.frombuffer(matrix, np.int32)
+    turn = np.sign(np.round(entries.reshape(3, 3)[:2, :2] / 2**16)).astype(int)
+    (a, b), (c, d) = turn.tolist()
+    if np.abs(turn).sum() != 2 or abs(a * d - b * c) != 1:
+        cause = f"its display matrix turns by {frame.rotation} degrees, expected a multiple of 90"
+        raise failure(path, 0, f"{cause}; convert the file")
+    return pixels[::d, ::a] if a else pixels.swapaxes(0, 1)[::b, ::c]
+
+
+def _jpeg(pixels: UInt8[np.ndarray, "height width 3"], quality: int) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels)).save(
+        file, "JPEG", quality=quality, subsampling=SUBSAMPLING
+    )
+    return file.getvalue()
+
+
+def picture(jpeg: bytes) -> UInt8[np.ndarray, "height width 3"]:
+    """Return the RGB pixels of a JPEG.
+
+    Raises:
+        DecodeError: if `jpeg` is not a whole JPEG.
+    """
+    try:
+        with Image.open(io.BytesIO(jpeg), formats=["JPEG"]) as image:
+            return np.array(image.convert("RGB"))
+    except (OSError, SyntaxError) as error:
+        raise DecodeError(
+            f"{len(jpeg)} bytes are no whole JPEG ({error}); run decode again"
+        ) from error

@@ -1,0 +1,1 @@
+"""Fit a head on arrays in memory, and ask it for probabilities."""

@@ -1,0 +1,235 @@
+"""The training loop: arrays resident on the device, batches by index, the best epoch kept."""
+
+import copy
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from avsc.training.options import Options
+from avsc.training.strategies import schedules
+from avsc.training.strategies.alignment import InfoNCE
+from avsc.training.strategies.augmentation import mixup, modality_dropout
+from avsc.training.strategies.balance import modulate, ogm_coefficients, unimodal_loss
+from avsc.training.strategies.calibration import fit_temperature
+from avsc.training.system import Batch, System
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Rows of each modality and their scenes.
+
+    Attributes:
+        x: {modality: rows}, and supervision that a head's loss reads, such as events.
+        targets: scene of each row.
+        views: {modality: (row, view, ...)}: training draws one view of each row at each step.
+    """
+
+    x: Batch
+    targets: Int[Tensor, " row"]
+    views: Mapping[str, Float[Tensor, "row view ..."]] = field(default_factory=dict)
+
+    def to(self, device: str) -> "Fold":
+        """Return the same rows on `device`."""
+        x, views = ({m: r.to(device) for m, r in d.items()} for d in (self.x, self.views))
+        return Fold(x, self.targets.to(device), views)
+
+
+def check(train: Fold, val: Fold, num_classes: int) -> None:
+    """Refuse folds that cannot be trained on.
+
+    Raises:
+        ValueError: if a fold is empty, holds a value that is not finite, or modalities of different
+            length; or if the training fold lacks a class.
+    """
+    for name, fold in {"training": train, "validation": val}.items():
+        if not len(fold.targets):
+            raise ValueError(f"the {name} fold is empty; has the data set locations enough?")
+        for m, rows in [*fold.x.items(), *fold.views.items()]:
+            if len(rows) != len(fold.targets):
+                raise ValueError(
+                    f"{name} fold: {len(rows)} rows of {m}, but {len(fold.targets)} labels"
+                )
+            if not torch.isfinite(rows).all():
+                raise ValueError(
+                    f"{name} fold: {m} holds NaN or infinity; run its embed stage again"
+                )
+    if empty := sorted(set(range(num_classes)) - set(train.targets.tolist())):
+        raise ValueError(f"the training fold has no row of classes {empty} of {num_classes}")
+
+
+def fit(
+    system: System,
+    train: Fold,
+    val: Fold,
+    *,
+    num_classes: int,
+    seed: int,
+    options: Mapping[str, Any],
+    device: str = "cpu",
+) -> list[dict[str, Any]]:
+    """Fit `system` in place and return its history, a row an epoch.
+
+    Every choice is made on `val`: the weights of the epoch with the lowest loss are kept, and the
+    temperature is fitted there.
+
+    Raises:
+        TypeError: if `options` has a key that Options lacks.
+        ValueError: if the folds cannot be trained on, the head cannot do what `options` ask for, or
+            the loss is not finite.
+    """
+    o = Options(**options)
+    o.check(system.head)
+    check(train, val, num_classes)
+    system.to(device)
+    system.measure(train.x)
+    train, val = (
+        Fold(system.prepare(f.x), f.targets, system.prepare(f.views))
+        for f in (train.to(device), val.to(device))
+    )
+    torch.manual_seed(seed)  # of dropout
+    run = Run(system.head, o, num_classes, torch.Generator().manual_seed(seed))
+    if hasattr(run.head, "solve"):
+        run.head.solve(train.x, train.targets)
+        history: list[dict[str, Any]] = [{"phase": "solve", "epoch": 0, **evaluate(run.head, val)}]
+    else:
+        history = [row for phase in run.phases() for row in run.fit_phase(*phase, train, val)]
+    if o.temperature:
+        system.eval()
+        with torch.inference_mode():
+            logits = system.head(val.x).double().cpu().numpy()
+        system.temperature.fill_(fit_temperature(logits, val.targets.cpu().numpy()))
+    return history
+
+
+def evaluate(forward: Callable[[Batch], Tensor], fold: Fold) -> dict[str, float]:
+    """Return mean cross-entropy and accuracy over the rows of `fold`."""
+    with torch.inference_mode():
+        logits = forward(fold.x)
+    return {
+        "val_loss": nn.functional.cross_entropy(logits.double(), fold.targets).item(),
+        "val_accuracy": (logits.argmax(1) == fold.targets).double().mean().item(),
+    }
+
+
+@dataclass(frozen=True)
+class Run:
+    """One head being trained.
+
+    Attributes:
+        head: it.
+        o: how.
+        num_classes: of scenes.
+        rng: of the order of rows, and of every strategy that draws.
+    """
+
+    head: Any
+    o: Options
+    num_classes: int
+    rng: torch.Generator
+
+    def phases(self) -> list[tuple[str, list[nn.Module], Callable[[Batch], Tensor]]]:
+        """Return name, modules and forward of each part that is trained on its own."""
+        if not hasattr(self.head, "phases"):
+            return [("fit", [self.head], self.head)]
+        return [(p.name, p.modules, p.forward) for p in self.head.phases()]
+
+    def fit_phase(
+        self,
+        name: str,
+        modules: list[nn.Module],
+        forward: Callable[[Batch], Tensor],
+        train: Fold,
+        val: Fold,
+    ) -> Iterator[dict[str, Any]]:
+        """Train `modules`, yield a row an epoch, and leave the weights of the best epoch."""
+        align = self._align(train)
+        parameters = [p for m in [*modules, *filter(None, [align])] for p in m.parameters()]
+        optimizer = self.o.optimise(parameters)
+        advance = schedules.create(optimizer=optimizer, **self.o.schedule)
+        best, best_loss, since = copy.deepcopy(self.head.state_dict()), math.inf, 0
+        bar = tqdm(range(self.o.epochs), desc=name, unit="epoch")
+        for epoch in bar:
+            self.head.eval()
+            for m in modules:
+                m.train()
+            losses = [
+                self._step(forward, batch, optimizer, align, epoch)
+                for batch in self._batches(train)
+            ]
+            loss = torch.stack(losses).mean().item()
+            if not math.isfinite(loss):
+                raise ValueError(
+                    f"{name}: training loss is {loss} in epoch {epoch}; lower fit.lr ({self.o.lr})"
+                )
+            self.head.eval()
+            row = {"epoch": epoch, "lr": optimizer.param_groups[0]["lr"], "train_loss": loss}
+            row |= evaluate(forward, val)
+            advance(row["val_loss"])
+            bar.set_postfix({k: f"{row[k]:.3f}" for k in ("val_loss", "val_accuracy")})
+            since += 1
+            if row["val_loss"] < best_loss:
+                best, best_loss, since = copy.deepcopy(self.head.state_dict()), row["val_loss"], 0
+            yield {"phase": name, **row}
+            if since and since == self.o.patience:
+                break
+        self.head.load_state_dict(best)
+
+    def _align(self, train: Fold) -> InfoNCE | None:
+        if not self.o.infonce:
+            return None
+        with torch.inference_mode():
+            z = self.head.eval().branch_embeddings({m: r[:2] for m, r in train.x.items()})
+        widths = (z["audio"].shape[1], z["video"].shape[1])
+        aligned = InfoNCE(dims=None if widths[0] == widths[1] else widths)
+        return aligned.to(train.targets.device)
+
+    def _batches(self, fold: Fold) -> Iterator[Fold]:
+        """Yield shuffled batches; a last row alone is left out: batch normalisation needs two."""
+        device = fold.targets.device
+        shuffled = torch.randperm(len(fold.targets), generator=self.rng).to(device)
+        for rows in shuffled.split(self.o.batch_size):
+            if len(rows) < 2:
+                return
+            x = {m: r[rows] for m, r in fold.x.items()}
+            for m, views in fold.views.items():
+                drawn = torch.randint(views.shape[1], (len(rows),), generator=self.rng)
+                x[m] = views[rows, drawn.to(device)]
+            yield Fold(x, fold.targets[rows])
+
+    def _step(
+        self,
+        forward: Callable[[Batch], Tensor],
+        batch: Fold,
+        optimizer: torch.optim.Optimizer,
+        align: InfoNCE | None,
+        epoch: int,
+    ) -> Tensor:
+        o, head, x = self.o, self.head, dict(batch.x)
+        y: Tensor = batch.targets
+        if o.modality_dropout:
+            p, q = float(o.modality_dropout), float(o.drop_audio)
+            x = modality_dropout(x, p=p, q=q, generator=self.rng)
+        if o.mixup:
+            y = nn.functional.one_hot(y, self.num_classes).float()
+            x, y = mixup(x, y, alpha=float(o.mixup), generator=self.rng)
+        criterion = nn.CrossEntropyLoss(label_smoothing=o.label_smoothing)
+        loss = head.loss(x, y, criterion) if hasattr(head, "loss") else criterion(forward(x), y)
+        opinions = head.branch_logits(x) if o.unimodal or o.ogm else {}
+        if o.unimodal:
+            loss = loss + o.unimodal * unimodal_loss(opinions, y, criterion)
+        if align is not None:
+            z = head.branch_embeddings(x)
+            loss = loss + o.infonce * align(z["audio"], z["video"])
+        optimizer.zero_grad()
+        loss.backward()
+        if o.ogm and (not o.ogm_epochs or epoch < o.ogm_epochs):
+            coefficients = ogm_coefficients(opinions, y, alpha=float(o.ogm))
+            modulate(head.branches(), coefficients, noise=o.ogm_noise, generator=self.rng)
+        optimizer.step()
+        return loss.detach()

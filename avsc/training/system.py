@@ -1,0 +1,69 @@
+"""A head with what belongs to it at inference: standardised inputs, and a temperature."""
+
+from collections.abc import Mapping
+
+import torch
+from jaxtyping import Float, Float64
+from numpy import ndarray
+from torch import Tensor, nn
+
+Batch = Mapping[str, Float[Tensor, "row ..."]]
+
+
+class System(nn.Module):
+    """Standardised inputs through a head, its logits divided by a temperature.
+
+    Args:
+        head: {modality: (row, ...)} -> logits.
+        shapes: shape of one row of each modality; (frame, ...) rows are standardised over frames.
+        standardise: whether to, with statistics that `measure` takes from the training fold.
+    """
+
+    temperature: Tensor
+
+    def __init__(
+        self, head: nn.Module, shapes: Mapping[str, tuple[int, ...]], *, standardise: bool
+    ) -> None:
+        super().__init__()
+        self.head = head
+        self.standardise = standardise
+        self.register_buffer("temperature", torch.ones(()))
+        for m, shape in shapes.items():
+            features = shape[1:] if len(shape) > 1 else shape
+            self.register_buffer(f"mean_{m}", torch.zeros(features))
+            self.register_buffer(f"scale_{m}", torch.ones(features))
+
+    def measure(self, x: Batch) -> None:
+        """Take mean and standard deviation of each feature; a constant feature keeps scale 1."""
+        for m, rows in self._standardised(x).items():
+            axes = (0, 1) if rows.ndim > 2 else (0,)
+            self.get_buffer(f"mean_{m}").copy_(rows.mean(dim=axes, dtype=torch.float64))
+            spread = rows.double().std(dim=axes, correction=0)
+            self.get_buffer(f"scale_{m}").copy_(torch.where(spread > 1e-6, spread, 1.0))
+
+    def prepare(self, x: Batch) -> dict[str, Tensor]:
+        """Return standardised inputs; what was given no shape, such as labels, stays as it is."""
+        own = self._standardised(x) if self.standardise else {}
+        return dict(x) | {
+            m: (rows - self.get_buffer(f"mean_{m}")) / self.get_buffer(f"scale_{m}")
+            for m, rows in own.items()
+        }
+
+    def _standardised(self, x: Batch) -> dict[str, Tensor]:
+        return {m: rows for m, rows in x.items() if hasattr(self, f"mean_{m}")}
+
+    def forward(self, x: Batch) -> Float[Tensor, "row scene"]:
+        """Return logits."""
+        return self.head(self.prepare(x)) / self.temperature
+
+
+def predict(system: nn.Module, x: Batch, *, rows: int = 4096) -> Float64[ndarray, "row scene"]:
+    """Return scene probabilities, computed `rows` at a time; no row can influence another."""
+    device = next(system.buffers()).device
+    system.eval()
+    with torch.inference_mode():
+        logits = [
+            system({m: part.to(device) for m, part in zip(x, parts, strict=True)}).double()
+            for parts in zip(*(t.split(rows) for t in x.values()), strict=True)
+        ]
+    return torch.cat(logits).softmax(-1).cpu().numpy()

@@ -1,0 +1,65 @@
+"""decode: media.csv, the media -> data/media/, data/quarantine.csv, metrics/decode.json."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import avsc.media
+from avsc import params
+from avsc.artifacts import extraction, manifest, media, metrics
+
+
+def main() -> None:
+    p = params.load("decode")
+    on_error = p.pop("on_error")
+    if on_error not in ("stop", "quarantine"):
+        raise SystemExit(f"decode.on_error is {on_error!r}, expected stop or quarantine")
+    root = Path(params.load("index.root"))
+    clips = {
+        r["clip_id"]: r for r in manifest.read(Path("data/manifest/media.csv"), manifest.MEDIA)
+    }
+    keys = {
+        c: extraction.key_of("media", avsc.media.VERSION, r["audio_sha256"], r["video_sha256"], p)
+        for c, r in clips.items()
+    }
+
+    def decode(clip_id: str) -> extraction.Arrays:
+        r = clips[clip_id]
+        for kind in ("audio", "video"):
+            _check_digest(root / r[kind], r[f"{kind}_sha256"])
+        try:
+            clip = avsc.media.decode(root / r["audio"], root / r["video"], **p)
+        except avsc.media.DecodeError as error:
+            if on_error == "stop":
+                raise
+            raise extraction.Quarantined(str(error)) from error
+        return media.arrays(clip.waveform, clip.pictures)
+
+    about = {"made_by": "decode", "params": json.dumps(p, sort_keys=True)}
+    tally = extraction.extract(
+        Path("data/media"), keys, decode, about=about, threads=os.cpu_count() or 1
+    )
+    if tally.quarantined and on_error == "stop":
+        raise SystemExit(
+            f"{len(tally.quarantined)} clips were quarantined by an earlier run, the first "
+            f"{next(iter(tally.quarantined))!r}; mend them, or set decode.on_error: quarantine"
+        )
+    rows = [{"clip_id": c, "cause": why} for c, why in tally.quarantined.items()]
+    manifest.write(Path("data/quarantine.csv"), manifest.QUARANTINE, rows)
+    counts = {"data": params.load("data"), "clips": len(keys), "quarantined": len(rows)}
+    metrics.write(Path("metrics/decode.json"), counts)
+    print(f"decode: {tally}")
+
+
+def _check_digest(path: Path, expected: str) -> None:
+    if not path.is_file():
+        raise SystemExit(f"{path} is gone since it was indexed; run `dvc repro -f index`")
+    with path.open("rb") as f:
+        found = hashlib.file_digest(f, "sha256").hexdigest()
+    if found != expected:
+        raise SystemExit(f"{path} has changed since it was indexed; run `dvc repro -f index`")
+
+
+if __name__ == "__main__":
+    main()

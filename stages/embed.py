@@ -1,0 +1,66 @@
+"""embed <name>: data/media, data/weights -> data/embeddings/<name>/."""
+
+import json
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import avsc.encoders
+import avsc.media
+from avsc import params
+from avsc.artifacts import extraction, media
+from avsc.artifacts import weights as weights_file
+
+
+def main(name: str) -> None:
+    p = params.load(f"embed.{name}")
+    source = Path("data/weights") / p["weights"]
+    version = import_module(f"avsc.encoders.{p['encoder']}").VERSION
+    encoder = create(**p)
+    library = media.Library(Path("data/media"))
+    made_of = ("embedding", version, p, weights_file.digest(source))
+    keys = {clip_id: extraction.key_of(*made_of, key) for clip_id, key in library.key.items()}
+
+    def encode(clip_id: str) -> extraction.Arrays:
+        arrays = encoder(rows(library, clip_id, encoder))
+        if bad := [n for n, a in arrays.items() if not np.isfinite(a).all()]:
+            raise SystemExit(f"{name}: {bad} of clip {clip_id!r} is NaN or infinite; its weights?")
+        return arrays
+
+    about = {
+        "made_by": f"embed {name}",
+        "params": json.dumps(p, sort_keys=True),
+        "modality": encoder.modality,
+        "scope": encoder.scope,
+        "classes": json.dumps(getattr(encoder, "classes", [])),
+    }
+    tally = extraction.extract(Path("data/embeddings") / name, keys, encode, about=about)
+    print(f"embed {name}: {tally}")
+
+
+def create(*, encoder: str, weights: str, sha256: str | None = None, **more: Any) -> Any:
+    """Return an encoder with the weights that its block of params.yaml names."""
+    if weights == "none":
+        return avsc.encoders.create(encoder, **more)
+    if weights in ("pretrained", "random"):
+        return avsc.encoders.create(encoder, weights=weights, **more)
+    state, classes = weights_file.read(Path("data/weights") / weights, sha256=sha256)
+    return avsc.encoders.create(encoder, weights=state, **({"classes": classes} | more))
+
+
+def rows(library: media.Library, clip_id: str, encoder: Any) -> np.ndarray:
+    """Return what `encoder` takes of a clip: a row a second, or one row of the whole clip."""
+    whole = encoder.scope == "clip"
+    if encoder.modality == "audio":
+        waveform = library.read(clip_id, ["waveform"])["waveform"]
+        return waveform.swapaxes(0, 1).reshape(1, 2, -1) if whole else waveform
+    jpegs = media.pictures(library.read(clip_id, ["jpeg", "jpeg_length"]))
+    pictures = np.stack([avsc.media.picture(jpeg) for jpeg in jpegs])
+    return pictures[None] if whole else pictures[:, None]
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

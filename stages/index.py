@@ -1,0 +1,28 @@
+"""index: a data set in the TAU layout -> data/manifest/."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+from avsc import params
+from avsc.artifacts import manifest, predictions
+from avsc.datasets import tau
+
+
+def main() -> None:
+    p = params.load("index")
+    p.pop("watch")
+    rows = [asdict(clip) for clip in tau.index(Path(p.pop("root")), seed=params.load("seed"), **p)]
+    predictions.check_scenes([row["scene_label"] for row in rows])
+    out = Path("data/manifest")
+    labels = {"test": [r for r in rows if r["split"] == "test"]}
+    labels["train"] = [r for r in rows if r["split"] != "test"]
+    manifest.write(out / "media.csv", manifest.MEDIA, rows)
+    for fold in ("train", "test"):
+        manifest.write(out / f"labels_{fold}.csv", manifest.LABELS, labels[fold])
+        scenes = {r["scene_label"] for r in labels[fold]}
+        places = {r["location"] for r in labels[fold]}
+        print(f"{fold}: {len(labels[fold])} clips, {len(scenes)} scenes, {len(places)} locations")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""pseudo_label: logits of the taggers -> data/pseudo_labels.parquet, metrics/pseudo_labels.json."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from avsc import params
+from avsc.artifacts import embeddings, manifest, metrics, pseudo_labels, truth
+from avsc.scoring import tagging
+from avsc.training.pseudo_labels import probabilities
+
+
+def main() -> None:
+    p = params.load("pseudo_label")
+    everything = [
+        r["clip_id"] for r in manifest.read(Path("data/manifest/media.csv"), manifest.MEDIA)
+    ]
+    kinds = ("events", "objects")
+    directories = {k: Path("data/embeddings") / p[k]["tagger"] for k in kinds}
+    tagged = set.intersection(*(embeddings.clips(d) for d in directories.values()))
+    ids = [c for c in everything if c in tagged]
+
+    scores: dict[str, Any] = {"data": params.load("data")}
+    names: dict[str, list[list[str]]] = {}
+    rows: list[tuple[str, int | None]] = []
+    for kind in kinds:
+        block = p[kind]
+        tags = embeddings.read(directories[kind], ids, "logits")
+        probs, count = probabilities(
+            tags.rows, tags.count, activation=block["activation"], pooling=block["pooling"]
+        )
+        labels = probs >= block["threshold"]
+        names[kind] = [[tags.classes[j] for j in np.flatnonzero(row)] for row in labels]
+        whole = block["pooling"] != "none" or tags.scope == "clip"
+        mine = [
+            (c, None if whole else k) for c, n in zip(ids, count, strict=True) for k in range(n)
+        ]
+        if rows and rows != mine:
+            raise SystemExit(
+                "pseudo_label: events and objects are of different rows; give both the same pooling"
+            )
+        rows = mine
+        scores[kind] = tagging.density(labels)
+        if p["truth"] != "none":
+            there = occurring(Path("data/truth") / p["truth"], kind, rows, tags.classes)
+            scores[kind] |= tagging.precision_recall(there, labels)
+            scores[kind]["mAP"] = tagging.mean_average_precision(there, probs)
+            scores[kind]["chance"] = tagging.prevalence(there)
+
+    clip_id, segment = zip(*rows, strict=True)
+    pseudo_labels.write(
+        Path("data/pseudo_labels.parquet"), clip_id, segment, names["events"], names["objects"]
+    )
+    metrics.write(Path("metrics/pseudo_labels.json"), scores)
+
+
+def occurring(
+    path: Path, kind: str, rows: list[tuple[str, int | None]], classes: tuple[str, ...]
+) -> np.ndarray:
+    """Return which classes occur in each row: (row, class) bool."""
+    seconds = truth.read(path)
+    clips: dict[str, set[str]] = {}
+    for (clip_id, _), what in seconds.items():
+        clips.setdefault(clip_id, set()).update(what[kind])
+    there = [clips[c] if k is None else seconds[c, k][kind] for c, k in rows]
+    return np.array([[name in names for name in classes] for names in there])
+
+
+if __name__ == "__main__":
+    main()

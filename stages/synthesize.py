@@ -1,0 +1,16 @@
+"""synthesize <name>: -> data/raw/<name>, data/truth/<name>.csv, the demo world."""
+
+import sys
+from pathlib import Path
+
+from avsc import params
+from avsc.datasets import demo
+
+
+def main(name: str) -> None:
+    p = params.load(f"synthesize.{name}")
+    demo.write(Path(f"data/raw/{name}"), truth=Path(f"data/truth/{name}.csv"), **p)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

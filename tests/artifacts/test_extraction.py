@@ -1,0 +1,173 @@
+import hashlib
+import os
+import subprocess
+
+import numpy as np
+import pytest
+
+from avsc.artifacts import extraction, shard
+from avsc.artifacts.extraction import Quarantined, chunk, extract
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def out(project):
+    return project.joinpath("data").relative_to(project) / "x"
+
+
+def keys_of(ids, version="1"):
+    return {c: hashlib.sha256(f"{c} {version}".encode()).hexdigest() for c in ids}
+
+
+class Encoder:
+    """Counts the clips that it encodes."""
+
+    def __init__(self):
+        self.clips = []
+
+    def __call__(self, clip_id):
+        self.clips.append(clip_id)
+        if clip_id.startswith("bad"):
+            raise Quarantined("moov atom not found")
+        return {"embedding": np.full((2, 3), len(clip_id), dtype=np.float32)}
+
+
+def contents(directory):
+    return {p.name: p.read_bytes() for p in directory.iterdir()}
+
+
+IDS = [f"clip{i}" for i in range(40)]
+
+
+def test_chunks_hold_every_clip_once_in_order_and_never_more_than_twice_the_size():
+    ids = [f"clip{i}" for i in range(1000)]
+    shards = chunk(keys_of(ids), size=16)
+    assert [c for s in shards for c in s] == ids
+    assert max(map(len, shards)) <= 32
+    assert 1000 / 32 < len(shards) < 1000 / 8
+
+
+@pytest.mark.parametrize("position", [0, 321, 999])
+def test_adding_or_removing_a_clip_changes_its_own_shard_only(position):
+    ids = [f"clip{i}" for i in range(1000)]
+    more = [*ids[:position], "new", *ids[position:]]
+    before, after = ({tuple(s.items()) for s in chunk(keys_of(x), size=16)} for x in (ids, more))
+    assert len(before - after) <= 2
+    assert len(after - before) <= 2
+
+
+def test_every_clip_is_encoded_once_and_comes_back(out):
+    encoder = Encoder()
+    tally = extract(out, keys_of(IDS), encoder, about={"scope": "segment"})
+    assert sorted(encoder.clips) == sorted(IDS)
+    assert (tally.encoded, tally.kept) == (40, 0)
+    rows = shard.read(out, ["clip7", "clip11"], "embedding")
+    np.testing.assert_array_equal(rows, [np.full((2, 3), 5), np.full((2, 3), 6)])
+
+
+def test_a_clip_that_cannot_be_encoded_is_listed_with_its_cause(out):
+    tally = extract(out, keys_of(["a", "bad", "c"]), Encoder(), about={})
+    assert tally.quarantined == {"bad": "moov atom not found"}
+    with pytest.raises(KeyError, match="the first 'bad'"):
+        shard.read(out, ["bad"], "embedding")
+
+
+class Killed(BaseException):
+    pass
+
+
+def test_a_killed_run_resumes_with_the_blocks_it_had_and_ends_in_the_same_bytes(
+    out, project, monkeypatch
+):
+    monkeypatch.setattr(extraction, "chunk", lambda keys: [dict(keys)])
+
+    class Dies(Encoder):
+        def __call__(self, clip_id):
+            if len(self.clips) == 21:
+                raise Killed
+            return super().__call__(clip_id)
+
+    dies, rest = Dies(), Encoder()
+    with pytest.raises(Killed):
+        extract(out, keys_of(IDS), dies, about={})
+    tally = extract(out, keys_of(IDS), rest, about={})
+    assert tally.resumed == 16  # two whole blocks of eight
+    assert tally.encoded == len(rest.clips) == 24
+    other = project.joinpath("other").relative_to(project)
+    extract(other, keys_of(IDS), Encoder(), about={})
+    assert contents(out) == contents(other)
+
+
+def test_finished_shards_outlive_a_lost_output_directory(out, monkeypatch):
+    monkeypatch.setattr(extraction, "chunk", lambda keys: chunk(keys, size=8))
+    extract(out, keys_of(IDS), Encoder(), about={})
+    for path in out.iterdir():
+        path.unlink()
+    tally = extract(out, keys_of(IDS), Encoder(), about={})
+    assert (tally.encoded, tally.resumed) == (0, 40)
+
+
+def test_threads_change_nothing(out, project):
+    other = project.joinpath("other").relative_to(project)
+    extract(out, keys_of(IDS), Encoder(), about={})
+    extract(other, keys_of(IDS), Encoder(), about={}, threads=4)
+    assert contents(out) == contents(other)
+
+
+def test_shards_of_clips_that_are_gone_are_removed(out):
+    extract(out, keys_of(IDS), Encoder(), about={})
+    extract(out, keys_of(IDS[:3]), Encoder(), about={})
+    assert len(shard.read(out, IDS[:3], "embedding")) == 3
+    with pytest.raises(KeyError, match="lacks 1"):
+        shard.read(out, [IDS[30]], "embedding")
+
+
+@pytest.fixture
+def repository(project):
+    """A DVC repository whose output `data/x` is tracked, as after `dvc repro`."""
+    from dvc.repo import Repo
+
+    git = {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_CONFIG_GLOBAL": os.devnull}
+    env = os.environ | git | {"GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b"}
+
+    def run(*command):
+        subprocess.run(command, check=True, env=env, capture_output=True)
+
+    run("git", "init", "-q")
+    Repo.init(str(project)).close()
+
+    def track(directory):
+        with Repo(str(project)) as repo:
+            repo.add(str(directory))
+        run("git", "add", "-A")
+        run("git", "commit", "-q", "-m", "tracked")
+
+    return track
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lost", ["output", "work"])
+def test_only_new_and_changed_clips_are_encoded_when_dvc_has_the_earlier_output(
+    out, repository, monkeypatch, lost
+):
+    import shutil
+
+    monkeypatch.setattr(extraction, "chunk", lambda keys: chunk(keys, size=8))
+    extract(out, keys_of(IDS), Encoder(), about={})
+    repository(out)
+    shutil.rmtree(out)  # as DVC does before it runs a stage
+    if lost == "work":
+        shutil.rmtree(".avsc")
+    encoder = Encoder()
+    keys = keys_of(IDS) | keys_of(["clip12"], version="2") | keys_of(["new1", "new2"])
+    del keys["clip30"]
+    tally = extract(out, keys, encoder, about={})
+    assert sorted(encoder.clips) == ["clip12", "new1", "new2"]
+    assert tally.kept + tally.taken_over + tally.encoded == 41
+    assert tally.kept >= 16
+    assert len(shard.read(out, list(keys), "embedding")) == 41

@@ -1,0 +1,31 @@
+import pytest
+
+from avsc.artifacts import manifest
+
+ROW = {
+    "clip_id": "a",
+    "scene_label": "park",
+    "city": "ö",
+    "location": "ö-1",
+    "split": "val",
+    "x": "no",
+}
+
+
+def test_named_columns_come_back_and_others_stay_out(tmp_path):
+    manifest.write(tmp_path / "m.csv", manifest.LABELS, [ROW])
+    (back,) = manifest.read(tmp_path / "m.csv", manifest.LABELS)
+    assert back == {k: v for k, v in ROW.items() if k != "x"}
+
+
+def test_other_columns_are_refused(tmp_path):
+    (tmp_path / "m.csv").write_text("clip_id,scene\na,park\n")
+    with pytest.raises(ValueError, match=r"has columns \['clip_id', 'scene'\], expected"):
+        manifest.read(tmp_path / "m.csv", manifest.LABELS)
+
+
+@pytest.mark.parametrize("row", ["a,why,more", "a"])
+def test_a_ragged_row_is_named_by_its_line(tmp_path, row):
+    (tmp_path / "m.csv").write_text(f"clip_id,cause\na,b\n{row}\n")
+    with pytest.raises(ValueError, match=r"m\.csv:3 has not 2 fields"):
+        manifest.read(tmp_path / "m.csv", manifest.QUARANTINE)

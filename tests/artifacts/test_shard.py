@@ -1,0 +1,96 @@
+import numpy as np
+import pytest
+
+from avsc.artifacts import shard
+
+CLIPS = {
+    "a": ("key-a", {"embedding": np.arange(6, dtype=np.float32).reshape(3, 2)}),
+    "b": ("key-b", {"embedding": np.arange(6, 10, dtype=np.float32).reshape(2, 2)}),
+}
+
+
+@pytest.fixture
+def path(tmp_path):
+    shard.write(tmp_path / "0a.h5", CLIPS, about={"scope": "segment"}, quarantined={"z": "no moov"})
+    return tmp_path / "0a.h5"
+
+
+def test_rows_come_back_clip_by_clip_in_the_order_asked_for(path):
+    b, a = shard.read(path.parent, ["b", "a"], "embedding")
+    np.testing.assert_array_equal(a, CLIPS["a"][1]["embedding"])
+    np.testing.assert_array_equal(b, CLIPS["b"][1]["embedding"])
+
+
+def test_a_shard_says_what_it_holds(path):
+    with shard.reading(path) as s:
+        assert s.key == {"a": "key-a", "b": "key-b"}
+        assert s.quarantined == {"z": "no moov"}
+        assert s.about["scope"] == "segment"
+        np.testing.assert_array_equal(s.clip("b")["embedding"], CLIPS["b"][1]["embedding"])
+
+
+def test_the_same_input_gives_the_same_bytes(path, tmp_path):
+    again = tmp_path / "again" / "0a.h5"
+    shard.write(again, CLIPS, about={"scope": "segment"}, quarantined={"z": "no moov"})
+    assert again.read_bytes() == path.read_bytes()
+
+
+def test_a_shard_of_quarantined_clips_only_is_read_as_empty(tmp_path):
+    shard.write(tmp_path / "e.h5", {}, about={}, quarantined={"z": "why"})
+    with shard.reading(tmp_path / "e.h5") as s:
+        assert (s.clip_id, s.names, s.quarantined) == ([], [], {"z": "why"})
+
+
+def test_a_missing_clip_is_named_with_what_to_do(path):
+    with pytest.raises(KeyError, match="lacks 1 of 2 clips, the first 'q'; run `dvc repro`"):
+        shard.read(path.parent, ["a", "q"], "embedding")
+
+
+def test_a_missing_array_is_named_beside_those_there_are(path):
+    with pytest.raises(KeyError, match=r"holds \['embedding'\], but no 'logits'"):
+        shard.read(path.parent, ["a"], "logits")
+
+
+def test_a_missing_directory_says_what_makes_it(tmp_path):
+    with pytest.raises(FileNotFoundError, match="run `dvc repro` or `dvc pull` first"):
+        shard.read(tmp_path / "none", ["a"], "embedding")
+
+
+def test_a_renamed_shard_is_refused(path):
+    moved = path.rename(path.with_name("0b.h5"))
+    with pytest.raises(ValueError, match=r"says that it is 0a\.h5"), shard.reading(moved):
+        pass
+
+
+def test_a_shard_of_another_version_is_refused(path):
+    import h5py
+
+    with h5py.File(path, "a") as f:
+        f.attrs["encoding_version"] = "0"
+    with pytest.raises(ValueError, match="'encoding_version': '0'"), shard.reading(path):
+        pass
+
+
+def test_a_truncated_shard_is_named(path):
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(ValueError, match=r"0a\.h5 is damaged .*delete it and run `dvc repro`"):
+        shard.read(path.parent, ["a"], "embedding")
+
+
+def test_a_flipped_bit_in_an_array_is_found(path):
+    data = bytearray(path.read_bytes())
+    at = data.find(CLIPS["a"][1]["embedding"].tobytes())
+    data[at] ^= 1
+    path.write_bytes(bytes(data))
+    with pytest.raises(ValueError, match=r"0a\.h5 is damaged"):
+        shard.read(path.parent, ["a"], "embedding")
+
+
+def test_an_unfinished_shard_is_no_shard(path, monkeypatch):
+    def full(*_args, **_more):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr("avsc.artifacts.shard.os.fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        shard.write(path.with_name("0c.h5"), CLIPS, about={}, quarantined={})
+    assert shard.paths(path.parent) == [path]

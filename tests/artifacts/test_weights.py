@@ -1,0 +1,62 @@
+import hashlib
+
+import pytest
+import torch
+
+from avsc.artifacts import weights
+
+STATE = {"layer.weight": torch.arange(4.0).reshape(2, 2)}
+
+
+def test_weights_and_class_names_come_back(tmp_path):
+    weights.write(tmp_path / "w.safetensors", STATE, classes=["bell", "wind"])
+    state, classes = weights.read(tmp_path / "w.safetensors")
+    assert torch.equal(state["layer.weight"], STATE["layer.weight"])
+    assert classes == ["bell", "wind"]
+
+
+@pytest.mark.parametrize("wrap", [lambda s: s, lambda s: {"state_dict": s}, lambda s: {"model": s}])
+def test_state_dicts_of_torch_are_read_wrapped_or_not(tmp_path, wrap):
+    torch.save(wrap({"module.layer.weight": STATE["layer.weight"]}), tmp_path / "w.pth")
+    state, classes = weights.read(tmp_path / "w.pth")
+    assert list(state) == ["layer.weight"]
+    assert classes is None
+
+
+def test_a_file_with_another_digest_is_refused(tmp_path):
+    weights.write(tmp_path / "w.safetensors", STATE, classes=[])
+    right = hashlib.sha256((tmp_path / "w.safetensors").read_bytes()).hexdigest()
+    weights.read(tmp_path / "w.safetensors", sha256=right)
+    with pytest.raises(
+        ValueError, match=f"has sha256 {right}, expected 00ff; fetch the file again"
+    ):
+        weights.read(tmp_path / "w.safetensors", sha256="00ff")
+
+
+class Harmful:
+    def __reduce__(self):
+        return (exec, ("raise SystemExit('unpickled')",))
+
+
+def test_a_pickle_that_runs_code_is_refused_unrun(tmp_path):
+    torch.save(Harmful(), tmp_path / "w.pth")
+    with pytest.raises(ValueError, match="holds no weights that are safe to read"):
+        weights.read(tmp_path / "w.pth")
+
+
+def test_something_else_than_a_state_dict_is_refused(tmp_path):
+    torch.save([1, 2], tmp_path / "w.pth")
+    with pytest.raises(ValueError, match=r"holds no state dict .* but <class 'list'>"):
+        weights.read(tmp_path / "w.pth")
+
+
+@pytest.mark.parametrize("name", ["w.safetensors", "w.pth"])
+def test_a_truncated_file_is_named(tmp_path, name):
+    (tmp_path / name).write_bytes(b"\x00\x01")
+    with pytest.raises(ValueError, match=name):
+        weights.read(tmp_path / name)
+
+
+def test_a_missing_file_says_what_to_do(tmp_path):
+    with pytest.raises(FileNotFoundError, match="put the file there, or set weights: pretrained"):
+        weights.read(tmp_path / "w.pth")

@@ -1,0 +1,467 @@
+import hashlib
+from collections import Counter
+
+import pytest
+
+from avsc.datasets import tau
+
+HEADER = ["filename_audio", "filename_video", "scene_label"]
+SCENES = ("bus", "park", "tram")
+
+
+def clip(scene, city, location, segment):
+    name = f"{scene}-{city}-{location}-{segment}"
+    return (f"audio/{name}.wav", f"video/{name}.mp4", scene)
+
+
+def train_clips(places=4):
+    cities = ("lisbon", "lyon")
+    return [
+        clip(scene, cities[place % 2], 100 * s + place, 1000 * s + 10 * place + segment)
+        for s, scene in enumerate(SCENES)
+        for place in range(places)
+        for segment in range(2)
+    ]
+
+
+TRAIN = train_clips()
+TEST = [clip(scene, "paris", 900 + s, 9000 + s) for s, scene in enumerate(SCENES)]
+
+
+def write_csv(path, header, rows, *, delimiter="\t", end="\n", bom=False):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = "".join(delimiter.join(row) + end for row in (header, *rows))
+    path.write_bytes(text.encode("utf-8-sig" if bom else "utf-8"))
+
+
+def write_media(root, clips):
+    for audio, video, _ in clips:
+        for path in {audio, video}:
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            (root / path).write_bytes(path.encode())
+
+
+def with_identifier(clips):
+    return [(*c, c[0].removeprefix(f"audio/{c[2]}-").rpartition("-")[0]) for c in clips]
+
+
+def write(root, *, train=TRAIN, test=TEST, evaluate=TEST, meta=None, header=HEADER, **form):
+    """Write a data set; a list that is None makes no csv."""
+    write_media(root, [*(train or ()), *(test or ()), *(evaluate or ())])
+    setup = root / "evaluation_setup"
+    if train is not None:
+        write_csv(setup / "fold1_train.csv", header, train, **form)
+    if test is not None:
+        write_csv(setup / "fold1_test.csv", header[:2], [c[:2] for c in test], **form)
+    if evaluate is not None:
+        write_csv(setup / "fold1_evaluate.csv", header, evaluate, **form)
+    if meta is not None:
+        write_csv(root / "meta.csv", [*header, "identifier"], meta, **form)
+    return root
+
+
+def refused(root, **options):
+    with pytest.raises(tau.DatasetError) as error:
+        tau.index(root, seed=0, **options)
+    return error.value
+
+
+# what an index holds
+
+
+def test_a_row_holds_files_digests_scene_place_and_split(tmp_path):
+    rows = {row.clip_id: row for row in tau.index(write(tmp_path), seed=0)}
+    audio, video, _ = TEST[0]
+    assert rows["bus-paris-900-9000"] == tau.Row(
+        clip_id="bus-paris-900-9000",
+        audio=audio,
+        video=video,
+        audio_sha256=hashlib.sha256(audio.encode()).hexdigest(),
+        video_sha256=hashlib.sha256(video.encode()).hexdigest(),
+        scene_label="bus",
+        city="paris",
+        location="paris-900",
+        split="test",
+    )
+    assert len(rows) == len(TRAIN) + len(TEST)
+
+
+def test_the_order_is_that_of_meta_csv(tmp_path):
+    shuffled = sorted(with_identifier([*TRAIN, *TEST]), key=lambda c: c[0][::-1])
+    rows = tau.index(write(tmp_path, meta=shuffled), seed=0)
+    assert [row.audio for row in rows] == [c[0] for c in shuffled]
+
+
+def test_without_meta_csv_train_comes_before_test(tmp_path):
+    rows = tau.index(write(tmp_path), seed=0)
+    assert [row.audio for row in rows] == [c[0] for c in [*TRAIN, *TEST]]
+
+
+def test_city_and_location_come_from_the_identifier_where_there_is_one(tmp_path):
+    clips = [(f"a/{i}.wav", f"v/{i}.mp4", SCENES[i % 3]) for i in range(9)]
+    meta = [(*c, f"new-york-{i}") for i, c in enumerate(clips)]
+    rows = tau.index(
+        write(tmp_path, train=clips[:6], test=clips[6:], evaluate=clips[6:], meta=meta), seed=0
+    )
+    assert [(row.clip_id, row.city, row.location) for row in rows[7:]] == [
+        ("7", "new-york", "new-york-7"),
+        ("8", "new-york", "new-york-8"),
+    ]
+
+
+def test_equal_numbers_in_two_cities_are_two_locations(tmp_path):
+    test = [clip(scene, "rome", 100 * s, 9000 + s) for s, scene in enumerate(SCENES)]
+    rows = tau.index(write(tmp_path, test=test, evaluate=test), seed=0)
+    assert {row.location for row in rows if row.split == "test"} == {
+        "rome-0",
+        "rome-100",
+        "rome-200",
+    }
+
+
+@pytest.mark.parametrize(
+    "form",
+    [{"delimiter": ","}, {"end": "\r\n"}, {"bom": True}, {"delimiter": ",", "bom": True}],
+    ids=str,
+)
+def test_tabs_or_commas_bom_and_crlf_give_the_same_index(tmp_path, form):
+    plain = tau.index(write(tmp_path / "plain"), seed=0)
+    assert tau.index(write(tmp_path / "other", **form), seed=0) == plain
+
+
+def test_column_and_fold_names_are_configurable(tmp_path):
+    write(tmp_path, header=["sound", "picture", "class"], meta=with_identifier([*TRAIN, *TEST]))
+    for path in (tmp_path / "evaluation_setup").iterdir():
+        path.rename(path.with_name(path.name.replace("fold1", "fold7")))
+    columns = {"audio": "sound", "video": "picture", "scene": "class"}
+    rows = tau.index(tmp_path, fold="fold7", columns=columns, seed=0)
+    assert len(rows) == len(TRAIN) + len(TEST)
+
+
+def test_an_mp4_with_its_own_sound_is_both_files_of_its_clip(tmp_path):
+    train, test = ([(c[1], c[1], c[2]) for c in clips] for clips in (TRAIN, TEST))
+    rows = tau.index(write(tmp_path, train=train, test=test, evaluate=test), seed=0)
+    assert rows[0].clip_id == "bus-lisbon-0-0"
+    assert all(r.audio == r.video and r.audio_sha256 == r.video_sha256 for r in rows)
+
+
+def test_labels_of_test_clips_come_from_meta_csv_where_there_is_no_evaluate_csv(tmp_path):
+    meta = with_identifier([*TRAIN, *TEST])
+    rows = tau.index(write(tmp_path, evaluate=None, meta=meta), seed=0)
+    assert [row.scene_label for row in rows if row.split == "test"] == list(SCENES)
+
+
+def test_the_evaluate_csv_alone_is_enough(tmp_path):
+    assert tau.index(write(tmp_path, test=None), seed=0) == tau.index(
+        write(tmp_path / "both"), seed=0
+    )
+
+
+def test_clips_of_meta_csv_that_are_in_no_fold_are_left_out(tmp_path):
+    meta = with_identifier([*TRAIN, *TEST, clip("zoo", "rome", 7, 7)])
+    assert len(tau.index(write(tmp_path, meta=meta), seed=0)) == len(TRAIN) + len(TEST)
+
+
+def test_the_root_itself_may_be_a_link(tmp_path):
+    write(tmp_path / "there")
+    (tmp_path / "here").symlink_to(tmp_path / "there")
+    assert tau.index(tmp_path / "here", seed=0) == tau.index(tmp_path / "there", seed=0)
+
+
+# the validation fold
+
+
+def held_out(rows):
+    return {row.location for row in rows if row.split == "val"}
+
+
+def test_a_tenth_of_each_scenes_locations_is_held_out_whole(tmp_path):
+    train = train_clips(places=20)
+    rows = tau.index(write(tmp_path, train=train), seed=1)
+    places = {(row.scene_label, row.location) for row in rows if row.split == "val"}
+    assert Counter(scene for scene, _ in places) == dict.fromkeys(SCENES, 2)
+    training = {row.location for row in rows if row.split == "train"}
+    assert not held_out(rows) & training
+
+
+def test_one_location_is_held_out_of_a_scene_with_two(tmp_path):
+    rows = tau.index(write(tmp_path, train=train_clips(places=2)), seed=0)
+    assert Counter(row.scene_label for row in rows if row.split == "val") == dict.fromkeys(
+        SCENES, 2
+    )
+
+
+def test_the_seed_decides_which_locations_are_held_out(tmp_path):
+    write(tmp_path, train=train_clips(places=20))
+    draws = [frozenset(held_out(tau.index(tmp_path, seed=seed))) for seed in range(4)]
+    assert len(set(draws)) == 4
+    assert held_out(tau.index(tmp_path, seed=0)) == draws[0]
+
+
+def test_what_is_added_to_one_scene_moves_no_location_of_another(tmp_path):
+    before = tau.index(write(tmp_path / "before"), seed=0)
+    more = [clip("zoo", "rome", 700 + i, i) for i in range(3)]
+    more.append(clip("bus", "lisbon", 0, 8888))  # a further clip of a known place
+    after = tau.index(write(tmp_path / "after", train=[*TRAIN[::-1], *more]), seed=0)
+    new = {row.location for row in after if row.scene_label == "zoo"}
+    assert held_out(after) - new == held_out(before)
+
+
+def test_a_location_with_two_scenes_sits_on_one_side(tmp_path):
+    train = [clip(s, "oslo", place, f"{place}{s}") for s in ("bus", "tram") for place in range(4)]
+    train += [clip("park", "oslo", place, place) for place in (2, 3, 4)]
+    rows = tau.index(write(tmp_path, train=train), seed=3)
+    assert held_out(rows)
+    assert not held_out(rows) & {row.location for row in rows if row.split == "train"}
+    for split in ("train", "val"):
+        assert {row.scene_label for row in rows if row.split == split} == set(SCENES)
+
+
+@pytest.mark.parametrize("fraction", [0.0, 1.0, -0.1])
+def test_a_validation_share_that_leaves_nothing_is_refused(tmp_path, fraction):
+    with pytest.raises(ValueError, match=r"val_fraction is .*, expected above 0 and below 1"):
+        tau.index(write(tmp_path), val_fraction=fraction, seed=0)
+
+
+# what is refused
+
+
+def test_an_unknown_role_of_a_column_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"columns names \['sound'\], expected some of"):
+        tau.index(write(tmp_path), columns={"sound": "x"}, seed=0)
+
+
+def test_every_offender_is_in_one_error(tmp_path):
+    train = [*TRAIN, clip("bus", "paris", 900, 1), ("a/x.wav", "../x.mp4", "bus")]
+    test = [*TEST, clip("zoo", "rome", 1, 1)]
+    write(tmp_path / "data", train=train, test=test, evaluate=test)
+    (tmp_path / "data" / TRAIN[0][0]).unlink()
+    (tmp_path / "data" / TRAIN[3][1]).unlink()
+    error = refused(tmp_path / "data")
+    assert {kind: len(found) for kind, found in error.offenders.items()} == {
+        "path that leaves the data set's root": 1,
+        "file absent": 2,
+        "location in train and test": 1,
+        "unknown scene": 1,
+        "clip without a location": 1,
+    }
+    message = str(error)
+    assert message.startswith(f"{tmp_path / 'data'}: 6 offenders of 5 kinds\n")
+    assert "file absent (2): put it there, or take its line out of the csv" in message
+    assert f"  {TRAIN[0][0]} (evaluation_setup/fold1_train.csv:2)" in message
+    assert "  paris-900 (1 clips in train, 1 in test)" in message
+
+
+def test_a_long_list_is_cut_in_the_message_and_whole_in_the_error(tmp_path):
+    write(tmp_path)
+    for audio, _, _ in TRAIN[:23]:
+        (tmp_path / audio).unlink()
+    error = refused(tmp_path)
+    assert "file absent (23)" in str(error)
+    assert str(error).endswith("  ... and 3 more")
+    assert len(error.offenders["file absent"]) == 23
+
+
+@pytest.mark.parametrize(
+    ("part", "what"),
+    [("train", "fold1_train.csv"), ("both", "fold1_test.csv or evaluation_setup/fold1_evaluate")],
+)
+def test_an_absent_fold_csv_is_named(tmp_path, part, what):
+    lacking = {"train": None} if part == "train" else {"test": None, "evaluate": None}
+    error = refused(write(tmp_path, **lacking))
+    assert "fold csv absent (1): put it there" in str(error)
+    assert what in error.offenders["fold csv absent"][0]
+
+
+def test_a_csv_without_the_expected_columns_lists_those_found(tmp_path):
+    write(tmp_path)
+    write_csv(tmp_path / "evaluation_setup/fold1_train.csv", ["file", "scene_label"], [("a", "b")])
+    error = refused(tmp_path)
+    assert error.offenders == {
+        "csv without the expected columns": [
+            "evaluation_setup/fold1_train.csv lacks filename_audio, filename_video; "
+            "it has 'file', 'scene_label'"
+        ]
+    }
+
+
+@pytest.mark.parametrize("content", [b"", b"filename_audio\tfilename_video\tscene_label\n"])
+def test_an_empty_csv_is_named(tmp_path, content):
+    (write(tmp_path) / "evaluation_setup/fold1_train.csv").write_bytes(content)
+    assert "fold1_train.csv has" in refused(tmp_path).offenders["csv without rows"][0]
+
+
+def test_a_ragged_row_is_named_with_its_line(tmp_path):
+    path = write(tmp_path) / "evaluation_setup/fold1_train.csv"
+    path.write_text(path.read_text().replace("\tpark\n", "\n", 1))
+    assert refused(tmp_path).offenders == {
+        "ragged row": ["evaluation_setup/fold1_train.csv:10 has 2 fields, its header 3"]
+    }
+
+
+@pytest.mark.parametrize("content", ["ä\tb\n".encode("utf-16"), b'a\tb\n"x\ty\n'])
+def test_text_that_cannot_be_read_is_named(tmp_path, content):
+    (write(tmp_path) / "meta.csv").write_bytes(content)
+    assert "meta.csv: " in refused(tmp_path).offenders["text that cannot be read"][0]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/etc/hostname",
+        "../x.wav",
+        "audio/../../x.wav",
+        "audio\\x.wav",
+        "C:/x.wav",
+        "",
+        "a/\x07.wav",
+    ],
+)
+def test_a_path_that_leaves_the_root_is_refused(tmp_path, path):
+    write(tmp_path)
+    bad = (path, TRAIN[0][1], "bus")
+    write_csv(tmp_path / "evaluation_setup/fold1_train.csv", HEADER, [bad, *TRAIN[1:]])
+    found = refused(tmp_path).offenders["path that leaves the data set's root"]
+    assert found == [f"{path} (evaluation_setup/fold1_train.csv:2)"]
+
+
+def test_a_link_that_leaves_the_root_is_refused(tmp_path):
+    root = write(tmp_path / "data")
+    (tmp_path / "outside.wav").write_bytes(b"x")
+    (root / TRAIN[0][0]).unlink()
+    (root / TRAIN[0][0]).symlink_to(tmp_path / "outside.wav")
+    assert list(refused(root).offenders) == ["path that leaves the data set's root"]
+
+
+def test_a_name_that_is_too_long_for_a_file_is_an_offender_too(tmp_path):
+    write(tmp_path)
+    bad = ("a" * 300 + ".wav", TRAIN[0][1], "bus")
+    write_csv(tmp_path / "evaluation_setup/fold1_train.csv", HEADER, [bad, *TRAIN[1:]])
+    assert len(refused(tmp_path).offenders["file that cannot be read"]) == 1
+
+
+def test_a_file_that_fails_while_it_is_read_is_named(tmp_path, monkeypatch):
+    def fail(_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("avsc.datasets.files._sha256", fail)
+    found = refused(write(tmp_path)).offenders["file that cannot be read"]
+    assert f"{TRAIN[0][0]}: Permission denied" in found
+
+
+def test_one_file_in_two_rows_is_refused(tmp_path):
+    again = (TRAIN[0][0].replace("-0.wav", "-5555.wav"), TRAIN[0][1], "bus")
+    error = refused(write(tmp_path, train=[*TRAIN, again]))
+    assert error.offenders == {
+        "one file in two rows": [
+            f"{TRAIN[0][1]} (evaluation_setup/fold1_train.csv:2, "
+            "evaluation_setup/fold1_train.csv:26)"
+        ]
+    }
+
+
+def test_a_repeated_line_is_refused_however_its_path_is_written(tmp_path):
+    write(tmp_path)
+    again = (f"./{TRAIN[0][0]}", *TRAIN[0][1:])
+    write_csv(tmp_path / "evaluation_setup/fold1_train.csv", HEADER, [*TRAIN, again])
+    assert list(refused(tmp_path).offenders) == ["one file in two rows"]
+
+
+def test_a_duplicate_id_is_refused(tmp_path):
+    again = (f"more/{TRAIN[0][0]}", "more/x.mp4", "bus")
+    error = refused(write(tmp_path, train=[*TRAIN, again]))
+    assert error.offenders == {
+        "duplicate id": [f"bus-lisbon-0-0 ({TRAIN[0][0]}, more/{TRAIN[0][0]})"]
+    }
+
+
+def test_a_clip_in_train_and_test_is_refused(tmp_path):
+    test = [*TEST, TRAIN[0]]
+    error = refused(write(tmp_path, test=test, evaluate=test))
+    assert error.offenders["clip in train and test"] == [TRAIN[0][0]]
+
+
+def test_a_location_in_train_and_test_is_refused(tmp_path):
+    test = [*TEST, clip("tram", "lisbon", 0, 77)]
+    assert refused(write(tmp_path, test=test, evaluate=test)).offenders == {
+        "location in train and test": ["lisbon-0 (2 clips in train, 1 in test)"]
+    }
+
+
+def test_a_test_scene_that_no_training_clip_has_is_refused(tmp_path):
+    test = [*TEST, clip("zoo", "rome", 1, 1)]
+    found = refused(write(tmp_path, test=test, evaluate=test)).offenders
+    assert found == {
+        "unknown scene": [
+            "'zoo' (evaluation_setup/fold1_evaluate.csv:5); trained are bus, park, tram"
+        ]
+    }
+
+
+def test_a_scene_that_meta_csv_contradicts_is_refused(tmp_path):
+    meta = with_identifier([*TRAIN, *TEST])
+    meta[0] = (*meta[0][:2], "park", meta[0][3])
+    assert refused(write(tmp_path, meta=meta)).offenders == {
+        "csv files that disagree": [
+            "evaluation_setup/fold1_train.csv:2: scene 'bus', meta.csv:2: 'park'"
+        ]
+    }
+
+
+def test_a_video_that_meta_csv_contradicts_is_refused(tmp_path):
+    meta = with_identifier([*TRAIN, *TEST])
+    meta[0] = (meta[0][0], "video/other.mp4", *meta[0][2:])
+    found = refused(write(tmp_path, meta=meta)).offenders["csv files that disagree"]
+    assert "meta.csv:2: 'video/other.mp4'" in found[0]
+
+
+def test_a_clip_that_meta_csv_lacks_is_refused(tmp_path):
+    meta = with_identifier([*TRAIN[1:], *TEST])
+    assert refused(write(tmp_path, meta=meta)).offenders == {
+        "row absent from meta.csv": [f"{TRAIN[0][0]} (evaluation_setup/fold1_train.csv:2)"]
+    }
+
+
+def test_test_and_evaluate_that_list_different_clips_are_refused(tmp_path):
+    test = [*TEST[1:], (TEST[0][0], "video/other.mp4", "bus"), clip("bus", "rome", 5, 5)]
+    found = refused(write(tmp_path, test=test)).offenders["csv files that disagree"]
+    assert len(found) == 2
+    assert "'video/other.mp4'" in found[0]
+    assert found[1].endswith("fold1_test.csv:5: not in evaluation_setup/fold1_evaluate.csv")
+
+
+def test_a_test_clip_without_a_label_is_refused(tmp_path):
+    found = refused(write(tmp_path, evaluate=None)).offenders
+    assert len(found["clip without a label"]) == len(TEST)
+
+
+def test_a_clip_without_a_location_is_refused_with_both_remedies(tmp_path):
+    train = [*TRAIN, ("audio/7.wav", "video/7.mp4", "bus")]
+    error = refused(write(tmp_path, train=train))
+    assert error.offenders == {
+        "clip without a location": ["audio/7.wav (evaluation_setup/fold1_train.csv:26)"]
+    }
+    assert "<city>-<number>, or name clips <scene>-<city>-<location>-<segment>" in str(error)
+
+
+def test_an_identifier_without_a_number_is_refused(tmp_path):
+    meta = with_identifier([*TRAIN, *TEST])
+    meta[0] = (*meta[0][:3], "lisbon")
+    found = refused(write(tmp_path, meta=meta)).offenders["clip without a location"]
+    assert found[0].endswith("identifier 'lisbon'")
+
+
+@pytest.mark.parametrize("scene", ["bus\x00", " bus", "bus\u2028"])
+def test_a_scene_that_would_break_files_is_refused(tmp_path, scene):
+    train = [*TRAIN, (*TRAIN[0][:2], scene)]
+    write(tmp_path)
+    write_csv(tmp_path / "evaluation_setup/fold1_train.csv", HEADER, [*train[1:]])
+    found = refused(tmp_path).offenders["scene that breaks files"]
+    assert found == [f"{scene!r} (evaluation_setup/fold1_train.csv:25)"]
+
+
+def test_a_scene_with_one_training_location_is_refused(tmp_path):
+    train = [*TRAIN, clip("zoo", "rome", 5, 5)]
+    assert refused(write(tmp_path, train=train)).offenders == {
+        "scene that cannot be validated": ["'zoo' has 1 training locations: rome-5"]
+    }

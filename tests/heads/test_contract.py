@@ -1,0 +1,222 @@
+"""What every file of avsc/heads/ must do; a new head is tested by being there."""
+
+import inspect
+import pkgutil
+from importlib import import_module
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+import avsc.heads
+from avsc.training import loop, system
+
+HEADS = [m.name for m in pkgutil.iter_modules(avsc.heads.__path__) if not m.name.startswith("_")]
+DIMS = {"audio": (5,), "video": (4,)}
+MODALITIES = {"audio", "video"}
+CLASSES, ROWS = 3, 90
+TARGETS = torch.arange(ROWS) % CLASSES
+FIT = {"epochs": 15, "batch_size": 15, "lr": 0.01, "patience": 5}
+
+
+def tiny(name):
+    return getattr(import_module(f"avsc.heads.{name}"), "TINY", {})
+
+
+def dims(name):
+    return tiny(name).get("dims", DIMS)
+
+
+def make(name, *, seed=0, shapes=None, **hparams):
+    torch.manual_seed(seed)
+    hparams = tiny(name).get("hparams", {}) | hparams
+    return avsc.heads.create(name, dims=shapes or dims(name), num_classes=CLASSES, **hparams)
+
+
+def toy(shapes, *, seed=1):
+    """Return rows near a point of their scene, and pseudo-labels of which half are the scene's."""
+    x = {}
+    for m, shape in shapes.items():
+        points = torch.Generator().manual_seed(
+            len(m)
+        )  # a modality has its own, with or without others
+        noise = torch.Generator().manual_seed(seed)
+        rows = torch.randn(CLASSES, *shape, generator=points)[TARGETS]
+        if m in MODALITIES:
+            x[m] = 2 * rows + 0.5 * torch.randn(ROWS, *shape, generator=noise)
+        else:
+            x[m] = (rows > 0).float()
+    return x
+
+
+def fit(head, shapes):
+    """Fit the head on a toy task as the train stage would; return the system."""
+    trained = system.System(head, shapes, standardise=False)
+    folds = [loop.Fold(toy(shapes, seed=seed), TARGETS) for seed in (1, 2)]
+    loop.fit(trained, *folds, num_classes=CLASSES, seed=0, options=FIT)
+    return trained.eval()
+
+
+def inputs(name, *, seed=3):
+    return {m: rows for m, rows in toy(dims(name), seed=seed).items() if m in MODALITIES}
+
+
+@pytest.fixture(scope="module", params=HEADS)
+def name(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def head(name):
+    """Return a fitted head: its batch statistics are no longer those it was born with."""
+    return fit(make(name), dims(name)).head
+
+
+def logits(head, x):
+    with torch.inference_mode():
+        return head(x).clone()
+
+
+def test_logits_are_finite_floats_a_row_for_each_row_and_a_column_for_each_scene(head, name):
+    found = logits(head, inputs(name))
+    assert (found.shape, found.dtype) == ((ROWS, CLASSES), torch.float32)
+    assert torch.isfinite(found).all()
+
+
+def test_it_learns_scenes_that_are_apart(head, name):
+    assert (logits(head, inputs(name)).argmax(1) == TARGETS).double().mean() > 0.9
+
+
+def test_the_same_seed_gives_the_same_head(name):
+    one, two = (fit(make(name), dims(name)).state_dict() for _ in range(2))
+    assert one.keys() == two.keys()
+    assert [key for key in one if not torch.equal(one[key], two[key])] == []
+
+
+def test_another_seed_gives_another_head(name):
+    one, two = make(name, seed=0), make(name, seed=1)
+    if hasattr(one, "solve"):
+        pytest.skip("solved to its optimum, or no weights before")
+    assert any(
+        not torch.equal(p, q) for p, q in zip(one.parameters(), two.parameters(), strict=True)
+    )
+
+
+def test_the_order_of_the_modalities_does_not_matter(head, name):
+    x = inputs(name)
+    swapped = dict(reversed(x.items()))
+    assert torch.equal(logits(head, swapped), logits(head, x))
+    turned = dict(reversed(dims(name).items()))
+    assert torch.equal(logits(fit(make(name, shapes=turned), turned).head, x), logits(head, x))
+
+
+def test_a_row_alone_scores_as_in_a_batch(head, name):
+    x = inputs(name)
+    alone = torch.cat([logits(head, {m: r[i : i + 1] for m, r in x.items()}) for i in range(9)])
+    torch.testing.assert_close(alone, logits(head, x)[:9], rtol=1e-5, atol=1e-5)
+
+
+def test_other_rows_change_nothing(head, name):
+    x = inputs(name)
+    others = {m: torch.cat([r[:1], 100 * r[1:].flip(0)]) for m, r in x.items()}
+    assert torch.equal(logits(head, others)[0], logits(head, x)[0])
+
+
+def test_a_gradient_reaches_every_parameter_in_one_of_the_phases(name):
+    head, x = make(name), toy(dims(name))
+    if hasattr(head, "solve"):
+        pytest.skip("not fitted by gradient")
+    reached = set()
+    for forward, modules in phases(head):
+        head.zero_grad()
+        head.eval()
+        for module in modules:
+            module.train()
+        if hasattr(head, "loss"):
+            head.loss(x, TARGETS, nn.CrossEntropyLoss()).backward()
+        else:
+            nn.functional.cross_entropy(forward(x), TARGETS).backward()
+        trained = {id(p) for module in modules for p in module.parameters()}
+        reached |= {
+            key
+            for key, p in head.named_parameters()
+            if id(p) in trained and p.grad is not None and p.grad.abs().sum() > 0
+        }
+    assert {key for key, _ in head.named_parameters()} - reached == set()
+
+
+def phases(head):
+    if not hasattr(head, "phases"):
+        return [(head, [head])]
+    return [(p.forward, p.modules) for p in head.phases()]
+
+
+def test_what_was_saved_is_loaded_into_a_fresh_head(head, name, tmp_path):
+    save_file(head.state_dict(), tmp_path / "head.safetensors")
+    fresh = make(name, seed=1)
+    fresh.load_state_dict(load_file(tmp_path / "head.safetensors"))
+    assert torch.equal(logits(fresh.eval(), inputs(name)), logits(head, inputs(name)))
+
+
+def test_an_argument_that_it_does_not_take_is_refused(name):
+    with pytest.raises(TypeError, match="nonsense"):
+        make(name, nonsense=1)
+
+
+@pytest.mark.parametrize("modality", sorted(MODALITIES))
+def test_with_a_modality_missing_it_answers_where_it_says_so(head, name, modality):
+    x = {modality: inputs(name)[modality]}
+    if not getattr(head, "handles_missing", False):
+        pytest.skip("does not say so")
+    found = logits(head, x)
+    assert found.shape == (ROWS, CLASSES)
+    assert torch.isfinite(found).all()
+
+
+@pytest.mark.parametrize("modality", sorted(MODALITIES))
+def test_of_one_modality_it_is_a_baseline_or_says_what_it_needs(name, modality):
+    shapes = {m: s for m, s in dims(name).items() if m == modality or m not in MODALITIES}
+    try:
+        head = make(name, shapes=shapes)
+    except ValueError as refusal:
+        message = str(refusal)
+    else:
+        found, message = logits(fit(head, shapes).head, {modality: inputs(name)[modality]}), ""
+        assert (found.argmax(1) == TARGETS).double().mean() > 0.9
+    assert not message or "audio and video" in message or "frame" in message
+
+
+@pytest.mark.parametrize("method", ["branch_embeddings", "branch_logits"])
+def test_what_a_branch_says_depends_on_its_modality_alone(head, name, method):
+    if not hasattr(head, method):
+        pytest.skip("has no such branches")
+    x = inputs(name)
+    with torch.inference_mode():
+        said = getattr(head, method)(x)
+        assert set(said) == MODALITIES
+        for m in said:
+            other = {k: r if k == m else r.flip(0) for k, r in x.items()}
+            assert len(said[m]) == ROWS
+            assert torch.equal(getattr(head, method)(other)[m], said[m])
+
+
+def test_branches_share_no_parameter_and_feed_what_the_branch_says(name):
+    head, x = make(name).eval(), inputs(name)
+    if not hasattr(head, "branches"):
+        pytest.skip("has no branches")
+    parameters = {m: set(module.parameters()) for m, module in head.branches().items()}
+    assert set(parameters) == MODALITIES
+    assert parameters["audio"].isdisjoint(parameters["video"])
+    for m, said in head.branch_embeddings(x).items():
+        head.zero_grad()
+        said.square().sum().backward()
+        reached = {p for p in head.parameters() if p.grad is not None}
+        assert reached <= parameters[m]
+
+
+def test_a_head_documents_its_arguments(name):
+    head = import_module(f"avsc.heads.{name}").Head
+    documented = inspect.getdoc(head)
+    own = [p for p in inspect.signature(head).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    assert [p.name for p in own if f"    {p.name}: " not in documented] == []

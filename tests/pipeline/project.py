@@ -1,0 +1,131 @@
+"""A toy copy of the project, run by DVC: what its stages ran, encoded and loaded."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+TRACER = """
+import atexit, json, os, sys
+
+@atexit.register
+def dump():
+    main = sys.modules["__main__"]
+    name = getattr(getattr(main, "__spec__", None), "name", "")
+    if name.startswith("stages."):
+        root = os.getcwd() + os.sep
+        files = {getattr(m, "__file__", None) or "" for m in list(sys.modules.values())}
+        ours = sorted(f.removeprefix(root) for f in files if f.startswith(root))
+        stage = "@".join([name.removeprefix("stages."), *sys.argv[1:]])
+        with open(os.path.join(os.environ["AVSC_TRACE"], stage + ".json"), "w") as f:
+            json.dump(ours, f)
+"""
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What one `dvc repro` did."""
+
+    stages: list[str]
+    encoded: dict[str, int]
+    output: str
+
+
+@dataclass(frozen=True)
+class Project:
+    """A copy of the project in a directory of its own."""
+
+    root: Path
+
+    def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        env = os.environ | {
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": str(self.root / ".trace"),
+            "AVSC_TRACE": str(self.root / ".trace"),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            **{
+                f"GIT_{who}_{what}": "a@b"
+                for who in ("AUTHOR", "COMMITTER")
+                for what in ("NAME", "EMAIL")
+            },
+        }
+        done = subprocess.run(command, cwd=self.root, env=env, capture_output=True, text=True)
+        if check and done.returncode:
+            raise AssertionError(f"{command} failed:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
+        return done
+
+    def repro(self, *arguments: str) -> Ran:
+        """Run `dvc repro` and read from its output what was done."""
+        output = self.run("dvc", "repro", *arguments).stdout
+        tallies = re.findall(r"^(decode|embed \w+): (\d+) encoded", output, re.MULTILINE)
+        stages = re.findall(r"^Running stage '([^']+)'", output, re.MULTILINE)
+        return Ran(stages, {name: int(n) for name, n in tallies}, output)
+
+    def commit(self) -> None:
+        self.run("git", "add", "-A")
+        self.run("git", "commit", "-q", "-m", "state")
+
+    def edit(self, **changes: object) -> None:
+        """Set values of params.yaml by dotted keys, "." written as "__"."""
+        path = self.root / "params.yaml"
+        tree = yaml.safe_load(path.read_text())
+        for key, value in changes.items():
+            *parents, last = key.split("__")
+            block = tree
+            for parent in parents:
+                block = block[parent]
+            block[last] = value
+        path.write_text(yaml.safe_dump(tree, sort_keys=False))
+
+    def lock(self) -> dict[str, str]:
+        """Return the digest of every output that dvc.lock records."""
+        stages = yaml.safe_load((self.root / "dvc.lock").read_text())["stages"]
+        return {o["path"]: o["md5"] for s in stages.values() for o in s.get("outs", [])}
+
+    def loaded(self) -> dict[str, list[str]]:
+        """Return the files of ours that each stage has loaded."""
+        traces = (self.root / ".trace").glob("*.json")
+        return {p.stem: json.loads(p.read_text()) for p in traces}
+
+    def copy(self, to: Path) -> "Project":
+        shutil.copytree(self.root, to, symlinks=True)
+        return Project(to)
+
+
+def fresh(root: Path) -> Project:
+    """Return a copy of the code with the toy profile, nothing of it run."""
+    root.mkdir(parents=True)
+    for name in ("avsc", "stages", "dvc.yaml", ".dvcignore", ".gitignore"):
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, root / name)
+    shutil.copy(Path(__file__).with_name("toy.yaml"), root / "params.yaml")
+    tracked = subprocess.run(
+        ["git", "ls-files", "data"], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout.split()
+    for name in tracked:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, root / name)
+    (root / ".trace").mkdir()
+    (root / ".trace/sitecustomize.py").write_text(TRACER)
+    with (root / ".dvcignore").open("a") as f:
+        f.write(".trace/\n")
+    with (root / ".gitignore").open("a") as f:
+        f.write("/.trace/\n")
+    project = Project(root)
+    project.run("git", "init", "-q", "-b", "main")
+    project.run("dvc", "init", "-q")
+    for name in ("config",):
+        shutil.copy(ROOT / ".dvc" / name, root / ".dvc" / name)
+    shutil.copytree(ROOT / ".dvc/plots", root / ".dvc/plots")
+    return project
