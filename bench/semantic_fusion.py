@@ -1,7 +1,8 @@
 """Semantic fusion, forward and backward: the interpolated attention beside the ordinary one.
 
 Run as `python -m bench.semantic_fusion`. Both forms of one size take turns, and the table holds
-medians, so that another program on the machine slows both.
+medians. On a machine that other programs load, set OMP_WAIT_POLICY=passive: the interpolated form
+is many short parallel regions, and threads that spin at the end of each wait for a time slice.
 """
 
 import time

@@ -1,1 +1,28 @@
-"""One script for each stage of dvc.yaml, under the same name."""
+"""One script for each stage of dvc.yaml, under the same name.
+
+What a stage refuses is told in one message; AVSC_DEBUG=1 shows the traceback as well.
+"""
+
+import os
+import sys
+import traceback
+from pathlib import Path
+from types import TracebackType
+
+REFUSALS = (ValueError, TypeError, KeyError, FileNotFoundError, ModuleNotFoundError)
+
+
+def tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None, /) -> None:
+    """Print what our functions document to raise as a message, all else with its traceback."""
+    ours = kind.__module__.startswith("avsc.")
+    if os.environ.get("AVSC_DEBUG") or not (ours or issubclass(kind, REFUSALS)):
+        sys.__excepthook__(kind, error, trace)
+        return
+    message = error.args[0] if isinstance(error, KeyError) else error  # whose str is a repr
+    at = traceback.extract_tb(trace)[-1]
+    where = f"{Path(at.filename).name}:{at.lineno}, in {at.name}"
+    print(f"error: {message}\n({where}; AVSC_DEBUG=1 shows the traceback)", file=sys.stderr)
+
+
+if sys.argv[0] == "-m":  # as it is while `python -m stages.<stage>` looks for the stage
+    sys.excepthook = tell

@@ -16,13 +16,14 @@ def main() -> None:
     everything = [
         r["clip_id"] for r in manifest.read(Path("data/manifest/media.csv"), manifest.MEDIA)
     ]
-    kinds = ("events", "objects")
+    kinds = pseudo_labels.KINDS
     directories = {k: Path("data/embeddings") / p[k]["tagger"] for k in kinds}
     tagged = set.intersection(*(embeddings.clips(d) for d in directories.values()))
     ids = [c for c in everything if c in tagged]
 
     scores: dict[str, Any] = {"data": params.load("data")}
     names: dict[str, list[list[str]]] = {}
+    classes: dict[str, tuple[str, ...]] = {}
     rows: list[tuple[str, int | None]] = []
     for kind in kinds:
         block = p[kind]
@@ -31,6 +32,7 @@ def main() -> None:
             tags.rows, tags.count, activation=block["activation"], pooling=block["pooling"]
         )
         labels = probs >= block["threshold"]
+        classes[kind] = tags.classes
         names[kind] = [[tags.classes[j] for j in np.flatnonzero(row)] for row in labels]
         whole = block["pooling"] != "none" or tags.scope == "clip"
         mine = [
@@ -49,9 +51,7 @@ def main() -> None:
             scores[kind]["chance"] = tagging.prevalence(there)
 
     clip_id, segment = zip(*rows, strict=True)
-    pseudo_labels.write(
-        Path("data/pseudo_labels.parquet"), clip_id, segment, names["events"], names["objects"]
-    )
+    pseudo_labels.write(Path("data/pseudo_labels.parquet"), clip_id, segment, names, classes)
     metrics.write(Path("metrics/pseudo_labels.json"), scores)
 
 

@@ -1,6 +1,7 @@
 """data/embeddings/<encoder>/: shards of what an encoder made of each clip.
 
 embedding     (row, ...) float32; a row is a second of the clip, or the clip: attribute `scope`
+views         (row, view, ...) float32, augmented embeddings of training clips; view 0 is plain
 logits        (row, class) float32, from taggers; attribute `classes` = JSON list of names
 attributes    modality = audio | video, scope = segment | clip, classes
 """
@@ -24,6 +25,12 @@ class Embeddings:
     count: Int64[np.ndarray, " clip"]
     scope: str  # segment | clip
     classes: tuple[str, ...]  # of a tagger's logits, else empty
+
+    def pooled(self) -> "Embeddings":
+        """Return the mean over the rows of each clip: what each clip is like as a whole."""
+        parts = np.split(self.rows, np.cumsum(self.count)[:-1])
+        rows = np.stack([part.mean(axis=0) for part in parts])
+        return Embeddings(rows, np.ones_like(self.count), "clip", self.classes)
 
 
 def read(directory: Path, clip_id: Sequence[str], name: str = "embedding") -> Embeddings:

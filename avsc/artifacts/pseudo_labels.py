@@ -4,14 +4,19 @@ clip_id    string
 segment    int32, the second of the clip; null where labels are of the whole clip
 events     list<string>, sounding events
 objects    list<string>, visible objects
+metadata   events, objects: JSON list of all classes that the tagger knows
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from jaxtyping import Float32, Int
 
+KINDS = ("events", "objects")
 SCHEMA = pa.schema(
     {
         "clip_id": pa.string(),
@@ -26,22 +31,51 @@ def write(
     path: Path,
     clip_id: Sequence[str],
     segment: Sequence[int | None],
-    events: Sequence[list[str]],
-    objects: Sequence[list[str]],
+    labels: Mapping[str, Sequence[list[str]]],
+    classes: Mapping[str, Sequence[str]],
 ) -> None:
-    """Write a row a second, or a row a clip."""
+    """Write a row a second, or a row a clip; `labels` and `classes` have a key for each kind."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    columns = [list(clip_id), list(segment), list(events), list(objects)]
-    pq.write_table(pa.table(columns, schema=SCHEMA), path)
+    schema = SCHEMA.with_metadata({k: json.dumps(list(classes[k])) for k in KINDS})
+    columns = [list(clip_id), list(segment), *(list(labels[k]) for k in KINDS)]
+    pq.write_table(pa.table(columns, schema=schema), path)
 
 
-def read(path: Path) -> dict[str, list]:
-    """Return the columns.
+def read(
+    path: Path, clip_id: Sequence[str], count: Int[np.ndarray, " clip"]
+) -> dict[str, Float32[np.ndarray, "row label"]]:
+    """Return which events and objects each row has, as 0 and 1, a column for each class.
+
+    Args:
+        path: the file.
+        clip_id: clips, in the order of their rows.
+        count: rows of each clip: its seconds, or one.
 
     Raises:
-        ValueError: if the file has other columns.
+        ValueError: if the file has other columns, or lacks a clip or a second.
     """
     table = pq.read_table(path)
     if table.schema.names != SCHEMA.names:
         raise ValueError(f"{path} has columns {table.schema.names}, expected {SCHEMA.names}")
-    return table.to_pydict()
+    keys = zip(table["clip_id"].to_pylist(), table["segment"].to_pylist(), strict=True)
+    row = {key: i for i, key in enumerate(keys)}
+    whole = table["segment"].null_count > 0
+    wanted = [
+        (c, None if whole else k) for c, n in zip(clip_id, count, strict=True) for k in range(n)
+    ]
+    if missing := [key for key in wanted if key not in row]:
+        raise ValueError(
+            f"{path} lacks {len(missing)} of {len(wanted)} rows, the first {missing[0]}; labels of "
+            "seconds suit systems of seconds, labels of clips any: see pseudo_label.*.pooling"
+        )
+    indices = [row[key] for key in wanted]
+    classes = {k: json.loads(table.schema.metadata[k.encode()]) for k in KINDS}
+    return {k: _hot(table[k].to_pylist(), classes[k])[indices] for k in KINDS}
+
+
+def _hot(names: list[list[str]], classes: list[str]) -> Float32[np.ndarray, "row label"]:
+    column = {name: j for j, name in enumerate(classes)}
+    hot = np.zeros((len(names), len(classes)), dtype=np.float32)
+    for i, there in enumerate(names):
+        hot[i, [column[name] for name in there]] = 1
+    return hot

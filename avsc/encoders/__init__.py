@@ -1,6 +1,6 @@
 """Encoders: sounds or pictures in, an embedding a row out. A file of this room is an encoder.
 
-Each file defines `VERSION`, raised whenever its numbers change, `TINY`, the arguments of its
+Each file defines `VERSION`, raised whenever its numbers or those of its views change, `TINY`, the arguments of its
 smallest instance (what the tests build), and `Encoder`. A file whose name starts with an
 underscore is shared by several encoders and is none itself.
 """
@@ -33,6 +33,30 @@ class Encoder(Protocol):
 
         Raises:
             ValueError: if the shape, the type or the length is another.
+        """
+        ...
+
+    def views(
+        self, x: Shaped[np.ndarray, "..."], *, count: int, seed: int, **limits: Any
+    ) -> Float32[np.ndarray, "row view ..."]:
+        """Return `count` embeddings of each row: the plain one, then augmented ones, drawn once.
+
+        View 0 has the bits of `__call__`. What is drawn for another hangs on `seed`, the row's
+        content and the view's number: a row has its views alone or in company, in any order, in a
+        first or a second extraction, and more of them leave the earlier ones as they are. One draw
+        serves all seconds of a row. `limits` say how far a view may stray, and 0 switches a step
+        off: `shift_s`, `gain_db`, `time_mask` and `band_mask` of a sound (`_augment.Sound`);
+        `scale`, `ratio`, `flip`, `brightness`, `contrast`, `saturation` and `hue` of a picture
+        (`timm_image.augmentation`).
+
+        Args:
+            x: as in `__call__`.
+            count: number of views, the plain one included.
+            seed: of the draws.
+            **limits: those of this modality; another key is a TypeError.
+
+        Raises:
+            ValueError: if `x`, the count or a limit is not what it has to be.
         """
         ...
 

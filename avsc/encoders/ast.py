@@ -13,6 +13,7 @@ from transformers.models.audio_spectrogram_transformer import (
     modeling_audio_spectrogram_transformer as modeling,
 )
 
+from avsc.encoders._augment import Sound, sound_views
 from avsc.encoders._kaldi import fbank, frame_count
 from avsc.encoders._spectrum import check_scope, check_waveform, mid
 from avsc.encoders._tagger import Weights, check_weights, hub, refuse, seeded, tag
@@ -93,6 +94,28 @@ class Encoder:
         """Encode float32 (row, 2, sample) at 16 kHz."""
         check_waveform(x, scope=self.scope, sample_rate=SAMPLE_RATE)
         return tag(self.model, self.prepare, x, batch_size=self.batch_size)
+
+    def views(
+        self, x: np.ndarray, *, count: int, seed: int, **limits: float
+    ) -> Float32[np.ndarray, "row view _"]:
+        """Return the plain embedding and those of moved sound with masked frames."""
+
+        def encode(features: np.ndarray) -> np.ndarray:
+            def load(rows: np.ndarray) -> Tensor:
+                return torch.from_numpy(rows).to(self.device)
+
+            return tag(self.model, load, features, batch_size=self.batch_size)["embedding"]
+
+        return sound_views(
+            x,
+            count=count,
+            seed=seed,
+            limits=Sound(**limits),
+            second=SAMPLE_RATE,
+            plain=self,
+            front_end=lambda moved: self.prepare(moved).cpu().numpy(),
+            finish=encode,
+        )
 
     def prepare(self, x: np.ndarray) -> Float32[Tensor, "row frame mel"]:
         """Return the normalised log-mel frames of (L + R) / 2."""

@@ -7,7 +7,15 @@ import numpy as np
 from jaxtyping import Float32
 from scipy.signal import get_window
 
-from avsc.encoders._spectrum import check_scope, check_waveform, magnitude, mel_filters, mid_side
+from avsc.encoders._augment import Sound, sound_views
+from avsc.encoders._spectrum import (
+    Waveform,
+    check_scope,
+    check_waveform,
+    magnitude,
+    mel_filters,
+    mid_side,
+)
 
 VERSION = 1
 TINY: dict[str, Any] = {}
@@ -64,5 +72,22 @@ class Encoder:
     def __call__(self, x: np.ndarray) -> dict[str, Float32[np.ndarray, "row frame 2 mel"]]:
         """Encode float32 (row, 2, sample)."""
         check_waveform(x, scope=self.scope, sample_rate=self.sample_rate)
+        return {"embedding": self._log_bands(x)}
+
+    def views(
+        self, x: np.ndarray, *, count: int, seed: int, **limits: float
+    ) -> Float32[np.ndarray, "row view frame 2 mel"]:
+        """Return the plain embedding and augmented ones; `time_mask` is 0, frames being few."""
+        return sound_views(
+            x,
+            count=count,
+            seed=seed,
+            limits=Sound(**{"time_mask": 0.0, **limits}),
+            second=self.sample_rate,
+            plain=self,
+            front_end=self._log_bands,
+        )
+
+    def _log_bands(self, x: Waveform) -> Float32[np.ndarray, "row frame 2 mel"]:
         bands = self.stft(mid_side(x)) @ self.filters.T
-        return {"embedding": np.ascontiguousarray(np.log(bands + self.eps).swapaxes(1, 2))}
+        return np.ascontiguousarray(np.log(bands + self.eps).swapaxes(1, 2))

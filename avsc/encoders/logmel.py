@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
+from avsc.encoders._augment import Sound, sound_views
 from avsc.encoders._mel import LogMel
 from avsc.encoders._spectrum import check_scope, check_waveform
 
@@ -38,3 +39,17 @@ class Encoder:
         """Encode float32 (row, 2, sample)."""
         check_waveform(x, scope=self.scope, sample_rate=self.sample_rate)
         return {"embedding": self.logmel(x)}
+
+    def views(
+        self, x: np.ndarray, *, count: int, seed: int, **limits: float
+    ) -> Float32[np.ndarray, "row view frame mel"]:
+        """Return the plain embedding and augmented ones; limits as in `_augment.Sound`."""
+        return sound_views(
+            x,
+            count=count,
+            seed=seed,
+            limits=Sound(**limits),
+            second=self.sample_rate,
+            plain=self,
+            front_end=self.logmel,
+        )

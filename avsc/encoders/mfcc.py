@@ -6,6 +6,7 @@ import numpy as np
 import scipy.fft
 from jaxtyping import Float32
 
+from avsc.encoders._augment import Sound, sound_views
 from avsc.encoders._mel import LogMel
 from avsc.encoders._spectrum import check_scope, check_waveform
 
@@ -44,5 +45,25 @@ class Encoder:
     def __call__(self, x: np.ndarray) -> dict[str, Float32[np.ndarray, "row frame coefficient"]]:
         """Encode float32 (row, 2, sample)."""
         check_waveform(x, scope=self.scope, sample_rate=self.sample_rate)
-        cepstrum = scipy.fft.dct(self.logmel(x), type=2, norm="ortho")
-        return {"embedding": np.ascontiguousarray(cepstrum[..., : self.n_mfcc])}
+        return {"embedding": self._cepstrum(self.logmel(x))}
+
+    def views(
+        self, x: np.ndarray, *, count: int, seed: int, **limits: float
+    ) -> Float32[np.ndarray, "row view frame coefficient"]:
+        """Return the plain embedding and augmented ones, masked before the cosine transform."""
+        return sound_views(
+            x,
+            count=count,
+            seed=seed,
+            limits=Sound(**limits),
+            second=self.sample_rate,
+            plain=self,
+            front_end=self.logmel,
+            finish=self._cepstrum,
+        )
+
+    def _cepstrum(
+        self, logmel: Float32[np.ndarray, "row frame mel"]
+    ) -> Float32[np.ndarray, "row frame coefficient"]:
+        cepstrum = scipy.fft.dct(logmel, type=2, norm="ortho")
+        return np.ascontiguousarray(cepstrum[..., : self.n_mfcc])

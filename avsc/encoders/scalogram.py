@@ -8,7 +8,14 @@ from jaxtyping import Float32, Float64
 from scipy.signal import get_window
 from scipy.sparse import csr_array
 
-from avsc.encoders._spectrum import check_scope, check_waveform, magnitude, mid_side
+from avsc.encoders._augment import Sound, sound_views
+from avsc.encoders._spectrum import (
+    Waveform,
+    check_scope,
+    check_waveform,
+    magnitude,
+    mid_side,
+)
 
 VERSION = 1
 TINY: dict[str, Any] = {}
@@ -65,10 +72,27 @@ class Encoder:
     def __call__(self, x: np.ndarray) -> dict[str, Float32[np.ndarray, "row frame 2 wavelet"]]:
         """Encode float32 (row, 2, sample)."""
         check_waveform(x, scope=self.scope, sample_rate=self.sample_rate)
+        return {"embedding": self._log_bands(x)}
+
+    def views(
+        self, x: np.ndarray, *, count: int, seed: int, **limits: float
+    ) -> Float32[np.ndarray, "row view frame 2 wavelet"]:
+        """Return the plain embedding and augmented ones; `time_mask` is 0, frames being few."""
+        return sound_views(
+            x,
+            count=count,
+            seed=seed,
+            limits=Sound(**{"time_mask": 0.0, **limits}),
+            second=self.sample_rate,
+            plain=self,
+            front_end=self._log_bands,
+        )
+
+    def _log_bands(self, x: Waveform) -> Float32[np.ndarray, "row frame 2 wavelet"]:
         spectrum = self.stft(mid_side(x))
         bands = (self.filters @ spectrum.reshape(-1, spectrum.shape[-1]).T).T
         bands = bands.reshape(*spectrum.shape[:-1], -1).swapaxes(1, 2)
-        return {"embedding": np.log(np.ascontiguousarray(bands) + self.eps)}
+        return np.log(np.ascontiguousarray(bands) + self.eps)
 
 
 def centres(

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 TOLERANCE = 1e-6  # of the interpolation, for m and for its derivative in q
+MOST_NODES = 128  # beyond, float32 rounds cos(degree * angle) too coarsely
 
 
 class ScalarAttention(nn.Module):
@@ -45,8 +46,8 @@ class ScalarAttention(nn.Module):
     ) -> Float[Tensor, "row query"]:
         """Return the attended keys; equal to `ordinary` but for rounding.
 
-        The number of nodes follows from the weights alone, so no row influences another. Where it
-        reaches the number of queries, m is computed at every query instead.
+        The number of nodes follows from the weights alone, so no row influences another. Above
+        MOST_NODES, or the number of queries, m is computed at every query instead.
 
         Args:
             queries: in [0, 1]; anything else gives NaN.
@@ -54,8 +55,8 @@ class ScalarAttention(nn.Module):
         """
         a, b, c = self.steepness(), self._offset(), self._gain()
         nodes = node_count(a.detach().abs().max().item())
-        if nodes < queries.shape[1]:
-            heads = _interpolated(a, b, c, queries, keys, int(nodes))
+        if nodes and nodes <= min(MOST_NODES, queries.shape[1]):
+            heads = _interpolated(a, b, c, queries, keys, nodes)
         else:
             heads = _at_every_query(a, b, c, queries, keys)
         return heads + self.output(self.value.bias)
@@ -85,7 +86,7 @@ class ScalarAttention(nn.Module):
         return self.output(attended.transpose(1, 2).flatten(2)).squeeze(-1)
 
 
-def node_count(steepest: float) -> float:
+def node_count(steepest: float) -> int | None:
     """Return how many Chebyshev nodes on [0, 1] give m(a q + b) and its derivative in q.
 
     For keys in [0, 1] and |Im t| <= theta < pi the terms of sum_j exp(t k_j) lie within an angle
@@ -97,13 +98,13 @@ def node_count(steepest: float) -> float:
         steepest: the largest |a| of the heads.
 
     Returns:
-        The number; infinity where `steepest` is not finite.
+        The number; None where `steepest` is not finite.
 
     References:
         Trefethen, Approximation Theory and Approximation Practice, theorem 8.2.
     """
     if not math.isfinite(steepest):
-        return math.inf
+        return None
     a, theta = max(steepest, 1.0), 0.9 * math.pi
     m = 1 / math.cos(theta / 2)
     semi_axis = 2 * theta / a

@@ -76,7 +76,7 @@ class Head(nn.Module):
         ceoa: str | None = "lkm",
         k: int = 15,
         sf: bool = True,
-        loss_weights: Sequence[float] = (1.0, 1.0, 1.0, 1.0, 1.0),
+        loss_weights: Sequence[float | int] = (1.0, 1.0, 1.0, 1.0, 1.0),
         width: int = 1024,
         heads: int = 8,
         head_dim: int = 64,
@@ -155,7 +155,7 @@ def _classes(dims: Dims, modalities: list[str]) -> dict[str, int]:
 
 
 def _check(
-    modalities: list[str], *, ceoa: str | None, sf: bool, loss_weights: Sequence[float]
+    modalities: list[str], *, ceoa: str | None, sf: bool, loss_weights: Sequence[float | int]
 ) -> None:
     if not modalities:
         raise ValueError("dims has neither audio nor video; give at least one of them")

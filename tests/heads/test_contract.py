@@ -88,10 +88,15 @@ def test_it_learns_scenes_that_are_apart(head, name):
     assert (logits(head, inputs(name)).argmax(1) == TARGETS).double().mean() > 0.9
 
 
-def test_the_same_seed_gives_the_same_head(name):
-    one, two = (fit(make(name), dims(name)).state_dict() for _ in range(2))
+def differ(one, two):
+    """Return the names of parameters and buffers that are not the same to the bit."""
+    one, two = one.state_dict(), two.state_dict()
     assert one.keys() == two.keys()
-    assert [key for key in one if not torch.equal(one[key], two[key])] == []
+    return [key for key in one if not torch.equal(one[key], two[key])]
+
+
+def test_the_same_seed_gives_the_same_head(name):
+    assert differ(*(fit(make(name), dims(name)) for _ in range(2))) == []
 
 
 def test_another_seed_gives_another_head(name):
@@ -108,7 +113,7 @@ def test_the_order_of_the_modalities_does_not_matter(head, name):
     swapped = dict(reversed(x.items()))
     assert torch.equal(logits(head, swapped), logits(head, x))
     turned = dict(reversed(dims(name).items()))
-    assert torch.equal(logits(fit(make(name, shapes=turned), turned).head, x), logits(head, x))
+    assert differ(fit(make(name, shapes=turned), turned).head, head) == []
 
 
 def test_a_row_alone_scores_as_in_a_batch(head, name):

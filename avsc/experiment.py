@@ -1,0 +1,216 @@
+"""An experiment, from cached arrays to a trained system: what train, study and predict share."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+import avsc.heads
+from avsc.artifacts import embeddings, manifest, models, pseudo_labels
+from avsc.artifacts.embeddings import Embeddings
+from avsc.artifacts.predictions import Predictions
+from avsc.training import loop
+from avsc.training.system import System, predict
+
+MODALITIES = ("audio", "video")
+SUPERVISION = {"audio": "events", "video": "objects"}
+
+
+@dataclass(frozen=True)
+class Split:
+    """The rows of some clips, one clip after the other.
+
+    Attributes:
+        clip_id: the clips.
+        count: rows of each: its seconds, or one.
+        x: {modality: (row, ...)}, in training also {events | objects: (row, label)}.
+        views: {modality: (row, view, ...)} of training rows that have any.
+        targets: scene of each row; empty for the test fold, whose labels nobody here knows.
+    """
+
+    clip_id: list[str]
+    count: np.ndarray
+    x: dict[str, Tensor]
+    views: dict[str, Tensor]
+    targets: Tensor
+
+    def fold(self) -> loop.Fold:
+        """Return the rows as the training loop takes them."""
+        return loop.Fold(self.x, self.targets, self.views)
+
+
+@dataclass(frozen=True)
+class Data:
+    """What an experiment reads: its three splits, its scenes, and whether a row is a clip."""
+
+    splits: dict[str, Split]
+    scenes: list[str]
+    scope: str  # segment | clip
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A trained system, an epoch a row of how it came about, and the config that rebuilds it."""
+
+    system: System
+    history: list[dict[str, Any]]
+    config: dict[str, Any]
+
+
+def device() -> str:
+    """Return where to compute: the environment's AVSC_DEVICE, else a GPU if there is one."""
+    return os.environ.get("AVSC_DEVICE", "cuda" if torch.cuda.is_available() else "cpu")
+
+
+def inputs_of(block: Mapping[str, Any]) -> dict[str, str]:
+    """Return {modality: encoder} of an experiment's block of params.yaml.
+
+    Raises:
+        ValueError: if it names no encoder.
+    """
+    inputs = {m: block[m] for m in MODALITIES if block[m] != "none"}
+    if not inputs:
+        raise ValueError("the experiment has audio: none and video: none; name an encoder of embed")
+    return inputs
+
+
+def load(block: Mapping[str, Any], *, root: Path = Path("data")) -> Data:
+    """Return the arrays that an experiment's block of params.yaml names, each read once.
+
+    Clips without arrays, because they could not be decoded, are left out. The test fold is what has
+    arrays and no training label: its own labels are not read.
+
+    Raises:
+        KeyError: if an array is missing.
+        ValueError: if audio and video disagree on the rows of a clip, or a file is damaged.
+    """
+    directories = {m: root / "embeddings" / e for m, e in inputs_of(block).items()}
+    labels = manifest.read(root / "manifest/labels_train.csv", manifest.LABELS)
+    scenes = sorted({r["scene_label"] for r in labels})
+    target = {r["clip_id"]: scenes.index(r["scene_label"]) for r in labels}
+    encoded = set.intersection(*(embeddings.clips(d) for d in directories.values()))
+    ids = {
+        s: [r["clip_id"] for r in labels if r["split"] == s and r["clip_id"] in encoded]
+        for s in ("train", "val")
+    }
+    ids["test"] = sorted(encoded - set(target))
+    splits: dict[str, Split] = {}
+    for split, clip_id in ids.items():
+        rows, scope = _aligned(directories, clip_id)
+        count = next(iter(rows.values())).count
+        known = [target[c] for c in clip_id if c in target]
+        splits[split] = Split(
+            clip_id=clip_id,
+            count=count,
+            x={m: torch.from_numpy(e.rows) for m, e in rows.items()},
+            views={},
+            targets=torch.tensor(np.repeat(known, count) if known else [], dtype=torch.int64),
+        )
+    splits["train"] = _supervised(splits["train"], block, root)
+    splits["train"] = _viewed(splits["train"], block, directories)
+    return Data(splits, scenes, scope)
+
+
+def _aligned(
+    directories: Mapping[str, Path], clip_id: Sequence[str]
+) -> tuple[dict[str, Embeddings], str]:
+    """Return the rows of each modality, row for row of the same second or clip."""
+    read = {m: embeddings.read(d, clip_id) for m, d in directories.items()}
+    scopes = {e.scope for e in read.values()}
+    if len(scopes) > 1:
+        read = {m: e.pooled() if e.scope == "segment" else e for m, e in read.items()}
+    first, *others = read.values()
+    for other in others:
+        if differ := np.flatnonzero(first.count != other.count).tolist():
+            raise ValueError(
+                f"{' and '.join(map(str, directories.values()))} disagree on the rows of "
+                f"{len(differ)} clips, the first {clip_id[differ[0]]!r}; run `dvc repro`"
+            )
+    return read, "clip" if "clip" in scopes else "segment"
+
+
+def _supervised(split: Split, block: Mapping[str, Any], root: Path) -> Split:
+    """Add events to the sound and objects to the pictures, where the experiment names labels."""
+    if block["labels"] == "none":
+        return split
+    hot = pseudo_labels.read(root / block["labels"], split.clip_id, split.count)
+    kinds = [SUPERVISION[m] for m in split.x]
+    return replace(split, x=split.x | {k: torch.from_numpy(hot[k]) for k in kinds})
+
+
+def _viewed(split: Split, block: Mapping[str, Any], directories: Mapping[str, Path]) -> Split:
+    views = {
+        m: torch.from_numpy(embeddings.read(directories[m], split.clip_id, "views").rows)
+        for m in block.get("views", ())
+    }
+    return replace(split, views=views)
+
+
+def fit(block: Mapping[str, Any], data: Data, *, seed: int) -> Fitted:
+    """Build the head of an experiment's block of params.yaml and train it.
+
+    Raises:
+        TypeError: if the block has an argument that head or loop does not take.
+        ValueError: if the data cannot be trained on.
+    """
+    train, val = (data.splits[s] for s in ("train", "val"))
+    config = {
+        "head": block["head"],
+        "hparams": block.get("hparams", {}),
+        "standardise": block.get("standardise", True),
+        "inputs": inputs_of(block),
+        "shapes": {m: list(rows.shape[1:]) for m, rows in train.x.items()},
+        "scenes": data.scenes,
+        "scope": data.scope,
+    }
+    torch.manual_seed(seed)  # before the head draws its first weights
+    system = build(config)
+    history = loop.fit(
+        system,
+        train.fold(),
+        val.fold(),
+        num_classes=len(data.scenes),
+        seed=seed,
+        options=block.get("fit", {}),
+        device=device(),
+    )
+    return Fitted(system, history, config)
+
+
+def build(config: Mapping[str, Any]) -> System:
+    """Return an untrained system, as its config says."""
+    shapes = {m: tuple(shape) for m, shape in config["shapes"].items()}
+    head = avsc.heads.create(
+        config["head"], dims=shapes, num_classes=len(config["scenes"]), **config["hparams"]
+    )
+    own = {m: shape for m, shape in shapes.items() if m in MODALITIES}
+    return System(head, own, standardise=config["standardise"])
+
+
+def restore(directory: Path) -> Fitted:
+    """Return a system that was trained before, without its history.
+
+    Raises:
+        FileNotFoundError: if the experiment is not trained.
+        ValueError: if its files are damaged.
+    """
+    state, config = models.read(directory)
+    system = build(config)
+    system.load_state_dict(state)
+    return Fitted(system.eval(), [], config)
+
+
+def predictions(fitted: Fitted, data: Data, split: str) -> Predictions:
+    """Return the scene probabilities of every row of a split."""
+    rows = data.splits[split]
+    return Predictions(
+        clip_id=list(np.repeat(rows.clip_id, rows.count)),
+        segment=None if data.scope == "clip" else [k for n in rows.count for k in range(n)],
+        probs=predict(fitted.system, {m: rows.x[m] for m in fitted.config["inputs"]}),
+        scenes=tuple(data.scenes),
+    )

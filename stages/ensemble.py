@@ -1,0 +1,87 @@
+"""ensemble <name>: predictions of other experiments, training labels -> data/predictions."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import avsc.heads
+from avsc import params
+from avsc.artifacts import manifest, predictions
+from avsc.artifacts.predictions import Predictions
+from avsc.training import loop
+from avsc.training.system import System, predict
+
+FLOOR = 1e-15
+FOLDS = 5
+
+
+def main(name: str) -> None:
+    p, seed = params.load(f"ensemble.{name}"), params.load("seed")
+    members = [m for m in p["members"] if m != "none"]
+    val, test = (read(members, split) for split in ("val", "test"))
+    labels = manifest.read(Path("data/manifest/labels_train.csv"), manifest.LABELS)
+    scene = {r["clip_id"]: r["scene_label"] for r in labels}
+    first = next(iter(val.values()))
+    targets = torch.tensor([first.scenes.index(scene[c]) for c in first.clip_id])
+    x = {m: log_probs(v) for m, v in val.items()}
+
+    def fitted(rows: np.ndarray) -> System:
+        torch.manual_seed(seed)
+        shapes = {m: tuple(r.shape[1:]) for m, r in x.items()}
+        head = avsc.heads.create(
+            p["head"], dims=shapes, num_classes=len(first.scenes), **p.get("hparams", {})
+        )
+        system = System(head, shapes, standardise=False)
+        fold = loop.Fold({m: r[rows] for m, r in x.items()}, targets[rows])
+        options: dict[str, Any] = p.get("fit", {})
+        loop.fit(
+            system, fold, fold, num_classes=len(first.scenes), seed=seed, options=options
+        )
+        return system
+
+    # Validation rows are what the ensemble is fitted on: each is predicted by a fit without its
+    # clip, so that its validation loss can be compared with its members'.
+    clips = sorted(set(first.clip_id))
+    turn = np.array([clips.index(c) % FOLDS for c in first.clip_id])
+    probs = np.empty_like(first.probs)
+    for k in range(FOLDS):
+        held_out = turn == k
+        probs[held_out] = predict(fitted(~held_out), {m: r[held_out] for m, r in x.items()})
+    system = fitted(np.ones(len(turn), dtype=bool))
+    other = next(iter(test.values()))
+    predictions.write(
+        Path(f"data/predictions/{name}.parquet"),
+        {
+            "val": Predictions(first.clip_id, first.segment, probs, first.scenes),
+            "test": Predictions(
+                other.clip_id,
+                other.segment,
+                predict(system, {m: log_probs(t) for m, t in test.items()}),
+                other.scenes,
+            ),
+        },
+    )
+
+
+def read(members: list[str], split: str) -> dict[str, Predictions]:
+    """Return the predictions of each member, all over the same rows."""
+    found = {m: predictions.read(Path(f"data/predictions/{m}.parquet"), split) for m in members}
+    first = found[members[0]]
+    for member, p in found.items():
+        if (p.clip_id, p.segment, p.scenes) != (first.clip_id, first.segment, first.scenes):
+            raise ValueError(
+                f"{member} and {members[0]} do not predict the same rows of {split}; members of an "
+                "ensemble must all predict seconds, or all clips, of the same data set"
+            )
+    return found
+
+
+def log_probs(p: Predictions) -> torch.Tensor:
+    return torch.from_numpy(np.log(p.probs.clip(FLOOR))).float()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

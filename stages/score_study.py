@@ -1,0 +1,46 @@
+"""score_study <name>: predictions of the cells, test labels -> metrics/studies/<name>.csv."""
+
+import json
+import sys
+from collections import defaultdict
+from pathlib import Path
+from statistics import mean, pstdev
+from typing import Any
+
+from avsc import evaluation, params
+from avsc.artifacts import metrics
+from avsc.scoring.protocol import Scores
+
+HEADLINE = ("log_loss_macro", "accuracy_macro")
+PUBLISHED = ("protocol", "log_loss", "accuracy")
+
+
+def main(name: str) -> None:
+    study, data = params.load(f"study.{name}"), params.load("data")
+    seconds = params.load("decode.seconds")
+    directory = Path("data/studies") / name
+    reports: dict[str, list[dict[str, Scores]]] = defaultdict(list)
+    for number, trained in enumerate(json.loads((directory / "cells.json").read_text())):
+        report = evaluation.report(directory / f"{number:04d}.parquet", seconds=seconds)
+        reports[trained["cell"]].append(report)
+    rows = []
+    for cell, found in reports.items():
+        row: dict[str, Any] = {"data": data, "study": name, "cell": cell, "seeds": len(found)}
+        published = study.get("rows", {}).get(cell, {}).get("published", {})
+        row |= {k: v for p in ("segment", "clip") for k, v in spread(p, found).items()}
+        rows.append(row | {f"published_{k}": published.get(k) for k in PUBLISHED})
+    metrics.write_table(Path(f"metrics/studies/{name}.csv"), rows)
+
+
+def spread(protocol: str, found: list[dict[str, Scores]]) -> dict[str, float | None]:
+    """Return mean and standard deviation over the seeds of each headline score of a protocol."""
+    columns: dict[str, float | None] = {}
+    for score in HEADLINE:
+        values = [getattr(report[protocol], score) for report in found if protocol in report]
+        columns[f"{protocol}_{score}"] = mean(values) if values else None
+        columns[f"{protocol}_{score}_sd"] = pstdev(values) if values else None
+    return columns
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

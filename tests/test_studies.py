@@ -1,0 +1,32 @@
+import pytest
+
+from avsc.studies import cells
+
+BASE = {"audio": "ast", "video": "convnext", "head": "early", "fit": {"lr": 0.1, "epochs": 2}}
+
+
+def test_a_row_changes_its_own_keys_and_no_other_row():
+    study = {
+        "base": BASE,
+        "rows": {"plain": {}, "audio": {"set": {"video": "none", "fit.lr": 0.2, "hparams.k": 3}}},
+    }
+    plain, audio = cells(study).values()
+    assert plain == BASE
+    assert audio == BASE | {"video": "none", "fit": {"lr": 0.2, "epochs": 2}, "hparams": {"k": 3}}
+
+
+def test_a_grid_has_a_cell_for_each_combination_in_order():
+    study = {"base": BASE, "grid": {"hparams.k": [1, 5], "hparams.ceoa": ["lkm", "rkm"]}}
+    assert list(cells(study)) == [
+        "k=1, ceoa=lkm",
+        "k=1, ceoa=rkm",
+        "k=5, ceoa=lkm",
+        "k=5, ceoa=rkm",
+    ]
+    assert cells(study)["k=5, ceoa=lkm"]["hparams"] == {"k": 5, "ceoa": "lkm"}
+
+
+@pytest.mark.parametrize("parts", [{}, {"rows": {}, "grid": {}}])
+def test_a_study_without_rows_and_grid_or_with_both_is_refused(parts):
+    with pytest.raises(ValueError, match="a study has either rows or a grid"):
+        cells({"base": BASE} | parts)
