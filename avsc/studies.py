@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from itertools import product
 from typing import Any
 
+Change = Mapping[str, Any]  # {dotted.key: value}
+
 
 def cells(study: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return {name: experiment block} of every cell, in order.
@@ -12,7 +14,8 @@ def cells(study: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     A study has a `base`, an experiment as in the `train` section, and either
 
         rows: {name: {set: {dotted.key: value}, published: ...}}
-        grid: {dotted.key: [values]}, a cell for each combination
+        grid: {axis: ...}, a cell for each combination, where an axis is either
+            dotted.key: [values] or any word: {label: {dotted.key: value}}
 
     Raises:
         ValueError: if it has neither or both.
@@ -22,18 +25,23 @@ def cells(study: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     if "rows" in study:
         changes = {name: row.get("set", {}) for name, row in study["rows"].items()}
     else:
-        keys = list(study["grid"])
-        combined = [dict(zip(keys, values, strict=True)) for values in product(*study["grid"].values())]
-        changes = {name_of(change): change for change in combined}
+        axes = [_axis(key, values) for key, values in study["grid"].items()]
+        changes = {
+            ", ".join(label for label, _ in combined): {
+                k: v for _, c in combined for k, v in c.items()
+            }
+            for combined in product(*axes)
+        }
     return {name: _changed(study["base"], change) for name, change in changes.items()}
 
 
-def name_of(change: Mapping[str, Any]) -> str:
-    """Return a cell's changes as its name, such as "k=5, ceoa=lkm"."""
-    return ", ".join(f"{key.split('.')[-1]}={value}" for key, value in change.items())
+def _axis(key: str, values: list[Any] | Mapping[str, Change]) -> list[tuple[str, Change]]:
+    if isinstance(values, Mapping):
+        return [(str(label), change) for label, change in values.items()]
+    return [(f"{key.split('.')[-1]}={value}", {key: value}) for value in values]
 
 
-def _changed(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+def _changed(base: Mapping[str, Any], change: Change) -> dict[str, Any]:
     block = copy.deepcopy(dict(base))
     for key, value in change.items():
         *parents, last = key.split(".")

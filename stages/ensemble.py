@@ -37,9 +37,7 @@ def main(name: str) -> None:
         system = System(head, shapes, standardise=False)
         fold = loop.Fold({m: r[rows] for m, r in x.items()}, targets[rows])
         options: dict[str, Any] = p.get("fit", {})
-        loop.fit(
-            system, fold, fold, num_classes=len(first.scenes), seed=seed, options=options
-        )
+        loop.fit(system, fold, fold, num_classes=len(first.scenes), seed=seed, options=options)
         return system
 
     # Validation rows are what the ensemble is fitted on: each is predicted by a fit without its

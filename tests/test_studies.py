@@ -26,6 +26,17 @@ def test_a_grid_has_a_cell_for_each_combination_in_order():
     assert cells(study)["k=5, ceoa=lkm"]["hparams"] == {"k": 5, "ceoa": "lkm"}
 
 
+def test_an_axis_may_name_changes_of_several_keys():
+    axis = {"late": {"head": "late", "hparams.rule": "average"}, "early": {}}
+    late, early = cells({"base": BASE, "grid": {"fusion": axis, "fit.lr": [0.5]}}).values()
+    assert late == BASE | {
+        "head": "late",
+        "hparams": {"rule": "average"},
+        "fit": {"lr": 0.5, "epochs": 2},
+    }
+    assert early == BASE | {"fit": {"lr": 0.5, "epochs": 2}}
+
+
 @pytest.mark.parametrize("parts", [{}, {"rows": {}, "grid": {}}])
 def test_a_study_without_rows_and_grid_or_with_both_is_refused(parts):
     with pytest.raises(ValueError, match="a study has either rows or a grid"):

@@ -1,8 +1,8 @@
 """Encoders: sounds or pictures in, an embedding a row out. A file of this room is an encoder.
 
-Each file defines `VERSION`, raised whenever its numbers or those of its views change, `TINY`, the arguments of its
-smallest instance (what the tests build), and `Encoder`. A file whose name starts with an
-underscore is shared by several encoders and is none itself.
+Each file defines `VERSION`, raised whenever its numbers or those of its views change, `TINY`, the
+arguments of its smallest instance (what the tests build), and `Encoder`. A file whose name starts
+with an underscore is shared by several encoders and is none itself.
 """
 
 import pkgutil

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float32, Shaped
@@ -61,36 +62,35 @@ class Sound:
 
 
 def sound_views(
-    x: Waveform,
+    encoder: Any,
+    x: Shaped[np.ndarray, "..."],
+    limits: Sound,
     *,
     count: int,
     seed: int,
-    limits: Sound,
-    second: int,
-    plain: Callable[[Waveform], dict[str, np.ndarray]],
     front_end: Callable[[Waveform], Features],
     finish: Callable[[Features], np.ndarray] = np.asarray,
 ) -> Float32[np.ndarray, "row view ..."]:
     """Return the plain embedding and, behind it, `finish` of the covered features of moved sound.
 
     Args:
+        encoder: gives the plain embedding, which also checks `x`, and has a `sample_rate`.
         x: what the encoder takes.
+        limits: how far a view may stray.
         count: number of views, the plain one included.
         seed: of the draws.
-        limits: how far a view may stray.
-        second: in samples.
-        plain: the encoder; it also checks `x`.
         front_end: sound to features over time and frequency.
         finish: what the encoder does to those features.
     """
 
     def augmented(view: int) -> np.ndarray:
         rngs = [np.random.default_rng(draw_of(row, seed=seed, view=view)) for row in x]
-        moved = [limits.move(row, rng, second=second) for row, rng in zip(x, rngs, strict=True)]
+        pairs = zip(x, rngs, strict=True)
+        moved = [limits.move(row, rng, second=encoder.sample_rate) for row, rng in pairs]
         features = zip(front_end(np.stack(moved)), rngs, strict=True)
         return finish(np.stack([limits.cover(row, rng) for row, rng in features]))
 
-    return stacked(plain(x)["embedding"], augmented, count=count)
+    return stacked(encoder(x)["embedding"], augmented, count=count)
 
 
 def stacked(
@@ -112,7 +112,7 @@ def draw_of(row: Shaped[np.ndarray, "..."], *, seed: int, view: int) -> int:
     It hangs on the row's content, not on its place: neither order nor company nor a second
     extraction of a part changes a view.
     """
-    digest = hashlib.sha256(f"{seed} {view} ".encode() + row.tobytes()).digest()
+    digest = hashlib.sha256(f"{seed} {view} ".encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,7 @@ class Encoder:
     """
 
     modality = "audio"
+    sample_rate = SAMPLE_RATE
 
     def __init__(
         self,
@@ -99,22 +101,15 @@ class Encoder:
         self, x: np.ndarray, *, count: int, seed: int, **limits: float
     ) -> Float32[np.ndarray, "row view _"]:
         """Return the plain embedding and those of moved sound with masked frames."""
-
-        def encode(features: np.ndarray) -> np.ndarray:
-            def load(rows: np.ndarray) -> Tensor:
-                return torch.from_numpy(rows).to(self.device)
-
-            return tag(self.model, load, features, batch_size=self.batch_size)["embedding"]
-
+        load = partial(torch.as_tensor, device=self.device)
         return sound_views(
+            self,
             x,
+            Sound(**limits),
             count=count,
             seed=seed,
-            limits=Sound(**limits),
-            second=SAMPLE_RATE,
-            plain=self,
             front_end=lambda moved: self.prepare(moved).cpu().numpy(),
-            finish=encode,
+            finish=lambda f: tag(self.model, load, f, batch_size=self.batch_size)["embedding"],
         )
 
     def prepare(self, x: np.ndarray) -> Float32[Tensor, "row frame mel"]:

@@ -44,12 +44,5 @@ class Encoder:
         self, x: np.ndarray, *, count: int, seed: int, **limits: float
     ) -> Float32[np.ndarray, "row view frame mel"]:
         """Return the plain embedding and augmented ones; limits as in `_augment.Sound`."""
-        return sound_views(
-            x,
-            count=count,
-            seed=seed,
-            limits=Sound(**limits),
-            second=self.sample_rate,
-            plain=self,
-            front_end=self.logmel,
-        )
+        within = Sound(**limits)
+        return sound_views(self, x, within, count=count, seed=seed, front_end=self.logmel)

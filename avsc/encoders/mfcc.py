@@ -51,15 +51,9 @@ class Encoder:
         self, x: np.ndarray, *, count: int, seed: int, **limits: float
     ) -> Float32[np.ndarray, "row view frame coefficient"]:
         """Return the plain embedding and augmented ones, masked before the cosine transform."""
+        within = Sound(**limits)
         return sound_views(
-            x,
-            count=count,
-            seed=seed,
-            limits=Sound(**limits),
-            second=self.sample_rate,
-            plain=self,
-            front_end=self.logmel,
-            finish=self._cepstrum,
+            self, x, within, count=count, seed=seed, front_end=self.logmel, finish=self._cepstrum
         )
 
     def _cepstrum(

@@ -78,15 +78,8 @@ class Encoder:
         self, x: np.ndarray, *, count: int, seed: int, **limits: float
     ) -> Float32[np.ndarray, "row view frame 2 wavelet"]:
         """Return the plain embedding and augmented ones; `time_mask` is 0, frames being few."""
-        return sound_views(
-            x,
-            count=count,
-            seed=seed,
-            limits=Sound(**{"time_mask": 0.0, **limits}),
-            second=self.sample_rate,
-            plain=self,
-            front_end=self._log_bands,
-        )
+        within = Sound(**{"time_mask": 0.0, **limits})
+        return sound_views(self, x, within, count=count, seed=seed, front_end=self._log_bands)
 
     def _log_bands(self, x: Waveform) -> Float32[np.ndarray, "row frame 2 wavelet"]:
         spectrum = self.stft(mid_side(x))

@@ -173,8 +173,8 @@ def augmentation(
         [
             v2.RandomResizedCrop(size, scale=scale, ratio=ratio, interpolation=interpolation),
             v2.RandomHorizontalFlip(flip),
-            v2.ColorJitter(brightness, contrast, saturation, hue),
             v2.ToDtype(torch.float32, scale=True),
+            v2.ColorJitter(brightness, contrast, saturation, hue),
             v2.Normalize(data_config["mean"], data_config["std"]),
         ]
     )

@@ -20,7 +20,9 @@ class Head(nn.Module):
 
     def __init__(self, dims: Dims, num_classes: int) -> None:
         super().__init__()
-        if wrong := {m: tuple(shape) for m, shape in dims.items() if tuple(shape) != (num_classes,)}:
+        if wrong := {
+            m: tuple(shape) for m, shape in dims.items() if tuple(shape) != (num_classes,)
+        }:
             raise ValueError(f"average takes {num_classes} log-probabilities a row, found {wrong}")
         self.members = sorted(dims)
 

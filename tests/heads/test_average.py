@@ -12,5 +12,7 @@ def test_probabilities_are_averaged_not_logits():
 
 
 def test_embeddings_are_refused():
-    with pytest.raises(ValueError, match=r"average takes 2 log-probabilities a row, found \{'a': \(5"):
+    with pytest.raises(
+        ValueError, match=r"average takes 2 log-probabilities a row, found \{'a': \(5"
+    ):
         Head({"a": (5,)}, 2)
