@@ -1,4 +1,4 @@
-"""study <name>: a table of a paper, cell by cell -> data/studies/<name>/, a prediction file each."""
+"""study <name>: a table of a paper, cell by cell -> data/studies/<name>/."""
 
 import json
 import sys

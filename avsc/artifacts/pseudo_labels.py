@@ -69,8 +69,14 @@ def read(
             "seconds suit systems of seconds, labels of clips any: see pseudo_label.*.pooling"
         )
     indices = [row[key] for key in wanted]
-    classes = {k: json.loads(table.schema.metadata[k.encode()]) for k in KINDS}
-    return {k: _hot(table[k].to_pylist(), classes[k])[indices] for k in KINDS}
+    names = classes(path)
+    return {k: _hot(table[k].to_pylist(), names[k])[indices] for k in KINDS}
+
+
+def classes(path: Path) -> dict[str, list[str]]:
+    """Return the names of all events and objects, in the order of the columns of `read`."""
+    metadata = pq.read_schema(path).metadata
+    return {k: json.loads(metadata[k.encode()]) for k in KINDS}
 
 
 def _hot(names: list[list[str]], classes: list[str]) -> Float32[np.ndarray, "row label"]:

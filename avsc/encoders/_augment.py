@@ -112,7 +112,7 @@ def draw_of(row: Shaped[np.ndarray, "..."], *, seed: int, view: int) -> int:
     It hangs on the row's content, not on its place: neither order nor company nor a second
     extraction of a part changes a view.
     """
-    digest = hashlib.sha256(f"{seed} {view} ".encode()).digest()
+    digest = hashlib.sha256(f"{seed} {view} ".encode() + row.tobytes()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
 
 

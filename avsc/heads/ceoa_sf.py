@@ -120,6 +120,11 @@ class Head(nn.Module):
         """Return the hidden layer of each branch."""
         return {m: self._branch(m).hidden(x[m]) for m in self.modalities}
 
+    def class_weights(self) -> dict[str, Float[Tensor, "label width"]]:
+        """Return the weight vector of each event and object: what CEOA aligns."""
+        kinds = {LABELS[m]: self._branch(m).classify.weight.detach() for m in self.modalities}
+        return dict(sorted(kinds.items()))
+
     def _branch(self, modality: str) -> Branch:
         return cast(Branch, self.branch[modality])
 

@@ -102,10 +102,10 @@ def write_data_set(root):
 
 
 def profile(tree):
-    """Return the toy profile for this data set: no synthesis, no pretraining, one experiment."""
-    return tree | {
+    """Return the toy profile for this data set: two taggers, one experiment, nothing else."""
+    return {section: {} for section in tree} | {
         "data": "our films",
-        "synthesize": {},
+        "seed": tree["seed"],
         "index": {
             "root": "data/raw/films",
             "watch": "data/raw/films",
@@ -114,7 +114,6 @@ def profile(tree):
             "columns": COLUMNS,
         },
         "decode": tree["decode"] | {"seconds": None},
-        "pretrain": {},
         "embed": TAGGERS,
         "pseudo_label": {
             "truth": "none",

@@ -1,0 +1,52 @@
+"""map <name>: a trained system -> metrics/maps/<name>.csv, a picture of what it learned."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.manifold import TSNE
+
+from avsc import experiment, params
+from avsc.artifacts import metrics, pseudo_labels
+
+
+def main(name: str) -> None:
+    p = params.load(f"map.{name}")
+    fitted = experiment.restore(Path("data/models") / p["experiment"])
+    about, points = of_classes(fitted, p) if p["of"] == "classes" else of_test_rows(fitted, p)
+    flat = TSNE(perplexity=min(30, len(points) // 4), random_state=params.load("seed"))
+    xy = flat.fit_transform(points)
+    data = params.load("data")
+    places = [{"x": float(x), "y": float(y)} for x, y in xy]
+    rows = [{"data": data, **a, **place} for a, place in zip(about, places, strict=True)]
+    metrics.write_table(Path(f"metrics/maps/{name}.csv"), rows)
+
+
+def of_test_rows(
+    fitted: experiment.Fitted, p: dict[str, Any]
+) -> tuple[list[dict[str, Any]], np.ndarray]:
+    """Return clip and second of each row of the test fold, and what the head makes of it."""
+    rows = experiment.load({**p, "labels": "none"}).splits["test"]
+    head: Any = fitted.system.head
+    with torch.inference_mode():
+        points = head.embedding(fitted.system.prepare(rows.x)).numpy()
+    seconds = [k for n in rows.count for k in range(n)]
+    clips = np.repeat(rows.clip_id, rows.count)
+    return [{"clip_id": c, "segment": k} for c, k in zip(clips, seconds, strict=True)], points
+
+
+def of_classes(
+    fitted: experiment.Fitted, p: dict[str, Any]
+) -> tuple[list[dict[str, Any]], np.ndarray]:
+    """Return the name of each event and object, and the weights of its class."""
+    head: Any = fitted.system.head
+    weights = head.class_weights()
+    names = pseudo_labels.classes(Path("data") / p["labels"])
+    about = [{"kind": k, "name": n} for k in weights for n in names[k]]
+    return about, np.concatenate([w.numpy() for w in weights.values()])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
