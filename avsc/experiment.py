@@ -1,6 +1,5 @@
 """An experiment, from cached arrays to a trained system: what train, study and predict share."""
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +13,7 @@ import avsc.heads
 from avsc.artifacts import embeddings, manifest, models, pseudo_labels
 from avsc.artifacts.embeddings import Embeddings
 from avsc.artifacts.predictions import Predictions
+from avsc.device import device
 from avsc.training import loop
 from avsc.training.system import System, predict
 
@@ -60,11 +60,6 @@ class Fitted:
     system: System
     history: list[dict[str, Any]]
     config: dict[str, Any]
-
-
-def device() -> str:
-    """Return where to compute: the environment's AVSC_DEVICE, else a GPU if there is one."""
-    return os.environ.get("AVSC_DEVICE", "cuda" if torch.cuda.is_available() else "cpu")
 
 
 def inputs_of(block: Mapping[str, Any]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""embed <name>: data/media, data/weights -> data/embeddings/<name>/."""
+"""embed <name>: data/media, data/weights -> data/embeddings/<name>/, views of training clips."""
 
 import json
 import sys
@@ -11,21 +11,31 @@ import numpy as np
 import avsc.encoders
 import avsc.media
 from avsc import params
-from avsc.artifacts import extraction, media
+from avsc.artifacts import extraction, manifest, media
 from avsc.artifacts import weights as weights_file
+from avsc.device import device
 
 
 def main(name: str) -> None:
     p = params.load(f"embed.{name}")
+    views = p.pop("views", None)
     source = Path("data/weights") / p["weights"]
     version = import_module(f"avsc.encoders.{p['encoder']}").VERSION
     encoder = create(**p)
     library = media.Library(Path("data/media"))
     made_of = ("embedding", version, p, weights_file.digest(source))
-    keys = {clip_id: extraction.key_of(*made_of, key) for clip_id, key in library.key.items()}
+    clips = manifest.read(Path("data/manifest/media.csv"), manifest.MEDIA)
+    varied = {r["clip_id"] for r in clips if r["fold"] == "train"} if views else set()
+    keys = {
+        clip_id: extraction.key_of(*made_of, key, *([views] if clip_id in varied else []))
+        for clip_id, key in library.key.items()
+    }
 
     def encode(clip_id: str) -> extraction.Arrays:
-        arrays = encoder(rows(library, clip_id, encoder))
+        x = rows(library, clip_id, encoder)
+        arrays = encoder(x)
+        if clip_id in varied:
+            arrays["views"] = encoder.views(x, **views)
         if bad := [n for n, a in arrays.items() if not np.isfinite(a).all()]:
             raise SystemExit(f"{name}: {bad} of clip {clip_id!r} is NaN or infinite; its weights?")
         return arrays
@@ -45,6 +55,7 @@ def create(*, encoder: str, weights: str, sha256: str | None = None, **more: Any
     """Return an encoder with the weights that its block of params.yaml names."""
     if weights == "none":
         return avsc.encoders.create(encoder, **more)
+    more["device"] = device()
     if weights in ("pretrained", "random"):
         return avsc.encoders.create(encoder, weights=weights, **more)
     state, classes = weights_file.read(Path("data/weights") / weights, sha256=sha256)

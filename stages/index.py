@@ -16,7 +16,8 @@ def main() -> None:
     out = Path("data/manifest")
     labels = {"test": [r for r in rows if r["split"] == "test"]}
     labels["train"] = [r for r in rows if r["split"] != "test"]
-    manifest.write(out / "media.csv", manifest.MEDIA, rows)
+    media = [r | {"fold": "test" if r["split"] == "test" else "train"} for r in rows]
+    manifest.write(out / "media.csv", manifest.MEDIA, media)
     for fold in ("train", "test"):
         manifest.write(out / f"labels_{fold}.csv", manifest.LABELS, labels[fold])
         scenes = {r["scene_label"] for r in labels[fold]}

@@ -1,6 +1,6 @@
 """data/manifest/: what there is to decode, apart from what it is called.
 
-media.csv          clip_id, audio, video, audio_sha256, video_sha256: no label, no fold
+media.csv          clip_id, fold (train or test), audio, video, audio_sha256, video_sha256: no label
 labels_train.csv   clip_id, scene_label, city, location, split (train or val)
 labels_test.csv    the same columns, split = test; only `score` depends on it
 
@@ -11,7 +11,7 @@ import csv
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-MEDIA = ("clip_id", "audio", "video", "audio_sha256", "video_sha256")
+MEDIA = ("clip_id", "fold", "audio", "video", "audio_sha256", "video_sha256")
 LABELS = ("clip_id", "scene_label", "city", "location", "split")
 QUARANTINE = ("clip_id", "cause")
 

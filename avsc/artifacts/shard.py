@@ -39,7 +39,7 @@ def write(
 
     Args:
         path: where; its stem is the shard's key.
-        clips: {clip_id: (key, {name: rows})}; all clips hold the same names.
+        clips: {clip_id: (key, {name: rows})}; not every clip needs to hold every name.
         about: attributes that say what the arrays are.
         quarantined: {clip_id: cause} of the clips that have no arrays.
     """
@@ -50,10 +50,11 @@ def write(
         f.attrs["quarantined"] = json.dumps(dict(quarantined), sort_keys=True)
         _dataset(f, "clip_id", np.array([c.encode() for c in clips], dtype="S"))
         _dataset(f, "key", np.array([key.encode() for key, _ in clips.values()], dtype="S64"))
-        for name in next(iter(clips.values()))[1] if clips else ():
-            parts = [arrays[name] for _, arrays in clips.values()]
-            _dataset(f, f"array/{name}", np.concatenate(parts))
-            _dataset(f, f"count/{name}", np.array([len(p) for p in parts], dtype=np.int64))
+        for name in sorted({name for _, arrays in clips.values() for name in arrays}):
+            parts = [arrays.get(name) for _, arrays in clips.values()]
+            count = np.array([0 if p is None else len(p) for p in parts], dtype=np.int64)
+            _dataset(f, f"array/{name}", np.concatenate([p for p in parts if p is not None]))
+            _dataset(f, f"count/{name}", count)
     with partial.open("rb+") as written:
         os.fsync(written.fileno())
     partial.replace(path)
@@ -102,12 +103,14 @@ class Shard:
         return self._read(f"array/{name}")
 
     def clip(self, clip_id: str, names: Sequence[str] = ()) -> dict[str, np.ndarray]:
-        """Return the arrays of one clip, all of them where no `names` are given."""
+        """Return the arrays of one clip, all that it has where no `names` are given."""
         i = self.clip_id.index(clip_id)
         arrays = {}
         for name in names or self.names:
-            stop = int(self.count(name)[: i + 1].sum())
-            arrays[name] = self._read(f"array/{name}", slice(stop - int(self.count(name)[i]), stop))
+            count = self.count(name)
+            if count[i]:
+                stop = int(count[: i + 1].sum())
+                arrays[name] = self._read(f"array/{name}", slice(stop - int(count[i]), stop))
         return arrays
 
     def _read(self, name: str, rows: slice = slice(None)) -> np.ndarray:
@@ -165,7 +168,8 @@ def read(directory: Path, clip_id: Sequence[str], name: str) -> list[np.ndarray]
             if name not in shard.names:
                 raise KeyError(f"{directory} holds {shard.names}, but no {name!r}")
             parts = np.split(shard.rows(name), np.cumsum(shard.count(name))[:-1])
-            found.update((c, p) for c, p in zip(shard.clip_id, parts, strict=True) if c in wanted)
+            own = zip(shard.clip_id, parts, strict=True)
+            found.update((c, p) for c, p in own if c in wanted and len(p))
     if missing := [c for c in clip_id if c not in found]:
         raise KeyError(
             f"{directory} lacks {len(missing)} of {len(clip_id)} clips, the first {missing[0]!r}; "

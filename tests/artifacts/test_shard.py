@@ -29,6 +29,17 @@ def test_a_shard_says_what_it_holds(path):
         np.testing.assert_array_equal(s.clip("b")["embedding"], CLIPS["b"][1]["embedding"])
 
 
+def test_a_clip_may_lack_an_array_that_another_has(tmp_path):
+    views = {"views": np.ones((3, 4, 2), dtype=np.float32)}
+    clips = {"a": CLIPS["a"], "b": ("key-b", CLIPS["b"][1] | views)}
+    shard.write(tmp_path / "v.h5", clips, about={}, quarantined={})
+    with shard.reading(tmp_path / "v.h5") as s:
+        assert list(s.clip("a")) == ["embedding"]
+        np.testing.assert_array_equal(s.clip("b")["views"], views["views"])
+    with pytest.raises(KeyError, match="lacks 1 of 2 clips, the first 'a'"):
+        shard.read(tmp_path, ["b", "a"], "views")
+
+
 def test_the_same_input_gives_the_same_bytes(path, tmp_path):
     again = tmp_path / "again" / "0a.h5"
     shard.write(again, CLIPS, about={"scope": "segment"}, quarantined={"z": "no moov"})

@@ -23,6 +23,7 @@ def dump():
         root = os.getcwd() + os.sep
         files = {getattr(m, "__file__", None) or "" for m in list(sys.modules.values())}
         ours = sorted(f.removeprefix(root) for f in files if f.startswith(root))
+        ours = [f for f in ours if not f.startswith(".trace")]
         stage = "@".join([name.removeprefix("stages."), *sys.argv[1:]])
         with open(os.path.join(os.environ["AVSC_TRACE"], stage + ".json"), "w") as f:
             json.dump(ours, f)
