@@ -14,11 +14,13 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -79,23 +81,14 @@ class Previous:
 
     def __init__(self, out: Path) -> None:
         from dvc.api import DVCFileSystem
-        from dvc.exceptions import DvcException, NotDvcRepoError
-        from dvc.scm import SCMError
 
         self._out = out.as_posix()
-        self._source: dict[str, object] = {}
+        self._source: dict[str, Any] = {}
         for where in ({}, {"rev": "HEAD"}):
-            try:
+            with _out_of_reach(f"earlier output {out} {where or ''}"):
                 fs = DVCFileSystem(".", **where)
-                names = [Path(p).name for p in fs.ls(self._out, detail=False)]
-            except (NotDvcRepoError, SCMError, FileNotFoundError) as error:
-                log.info("no earlier output of %s %s: %s", out, where, error)
-                continue
-            except (DvcException, OSError) as error:
-                log.warning("earlier output of %s %s is out of reach: %s", out, where, error)
-                continue
-            for name in names:
-                self._source.setdefault(name, fs)
+                for name in fs.ls(self._out, detail=False):
+                    self._source.setdefault(Path(name).name, fs)
 
     def names(self) -> set[str]:
         """Return the file names of all shards."""
@@ -103,23 +96,32 @@ class Previous:
 
     def fetch(self, name: str, target: Path) -> bool:
         """Copy or link shard `name` to `target`; False if neither cache nor remote has it."""
-        from dvc.exceptions import DvcException
-
         if name not in self._source:
             return False
         target.parent.mkdir(parents=True, exist_ok=True)
         target.unlink(missing_ok=True)  # it may be a hard link into the cache: never write over it
         fetched = target.with_name(target.name + ".partial")
         fetched.unlink(missing_ok=True)
-        try:
-            self._source[name].get_file(f"{self._out}/{name}", str(fetched))  # type: ignore[attr-defined]
-        except FileNotFoundError:
-            return False
-        except (DvcException, OSError) as error:
-            log.warning("%s/%s is out of reach, so it is made again: %s", self._out, name, error)
-            return False
-        fetched.replace(target)
-        return True
+        with _out_of_reach(f"{self._out}/{name}"):
+            self._source[name].get_file(f"{self._out}/{name}", str(fetched))
+            fetched.replace(target)
+        return target.is_file()
+
+
+@contextmanager
+def _out_of_reach(what: str) -> Iterator[None]:
+    """Pass over what DVC cannot give back, for it can be made again; say so if a fault is why."""
+    from dvc.exceptions import DvcException, NotDvcRepoError
+    from dvc.scm import SCMError
+    from dvc_data.index.index import DataIndexError
+
+    try:
+        yield
+    except (NotDvcRepoError, SCMError, FileNotFoundError) as error:
+        log.info("no %s: %s", what, error)
+    except (DvcException, DataIndexError, OSError) as error:
+        absent = isinstance(error.__cause__, FileNotFoundError)  # in no cache, and no remote is set
+        log.log(logging.INFO if absent else logging.WARNING, "%s is out of reach: %s", what, error)
 
 
 def extract(

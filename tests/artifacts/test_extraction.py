@@ -1,5 +1,6 @@
 import hashlib
 import os
+import shutil
 import subprocess
 
 import numpy as np
@@ -155,8 +156,6 @@ def repository(project):
 def test_only_new_and_changed_clips_are_encoded_when_dvc_has_the_earlier_output(
     out, repository, monkeypatch, lost
 ):
-    import shutil
-
     monkeypatch.setattr(extraction, "chunk", lambda keys: chunk(keys, size=8))
     extract(out, keys_of(IDS), Encoder(), about={})
     repository(out)
@@ -171,3 +170,12 @@ def test_only_new_and_changed_clips_are_encoded_when_dvc_has_the_earlier_output(
     assert tally.kept + tally.taken_over + tally.encoded == 41
     assert tally.kept >= 16
     assert len(shard.read(out, list(keys), "embedding")) == 41
+
+
+@pytest.mark.slow
+def test_an_earlier_output_that_no_cache_holds_is_made_again(out, repository):
+    extract(out, keys_of(IDS), Encoder(), about={})
+    repository(out)
+    for lost in (out, ".avsc", ".dvc/cache"):
+        shutil.rmtree(lost)
+    assert extract(out, keys_of(IDS), Encoder(), about={}).encoded == 40
