@@ -17,7 +17,9 @@ from avsc.training import tagger
 def main(name: str) -> None:
     p, seed = params.load(f"pretrain.{name}"), params.load("seed")
     block = {
-        k: v for k, v in params.load(f"embed.{name}").items() if k not in ("weights", "sha256")
+        k: v
+        for k, v in params.load(f"embed.{name}").items()
+        if k not in ("weights", "sha256", "views")
     }
     hears = p["examples"] == "sounds"
     classes = list(demo.EVENTS if hears else demo.OBJECTS)
