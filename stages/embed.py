@@ -1,12 +1,14 @@
 """embed <name>: data/media, data/weights -> data/embeddings/<name>/, views of training clips."""
 
 import json
+import os
 import sys
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 import avsc.encoders
 import avsc.media
@@ -47,7 +49,10 @@ def main(name: str) -> None:
         "scope": encoder.scope,
         "classes": json.dumps(getattr(encoder, "classes", [])),
     }
-    tally = extraction.extract(Path("data/embeddings") / name, keys, encode, about=about)
+    torch.set_num_threads(1)  # clips in parallel instead, so that bits do not depend on the cores
+    threads = os.cpu_count() or 1 if device() == "cpu" else 1
+    out = Path("data/embeddings") / name
+    tally = extraction.extract(out, keys, encode, about=about, threads=threads)
     print(f"embed {name}: {tally}")
 
 

@@ -1,4 +1,7 @@
-"""score_study <name>: predictions of the cells, test labels -> metrics/studies/<name>.csv."""
+"""score_study <name>: predictions of the cells, test labels -> metrics/studies/<name>*.csv.
+
+The table holds mean and spread over the seeds; the table by class is of the first seed.
+"""
 
 import json
 import sys
@@ -30,6 +33,13 @@ def main(name: str) -> None:
         row |= {k: v for p in ("segment", "clip") for k, v in spread(p, found).items()}
         rows.append(row | {f"published_{k}": published.get(k) for k in PUBLISHED})
     metrics.write_table(Path(f"metrics/studies/{name}.csv"), rows)
+    classes = [
+        {"data": data, "cell": cell, "protocol": protocol, **row}
+        for cell, found in reports.items()
+        for protocol, scores in found[0].items()
+        for row in scores.per_class
+    ]
+    metrics.write_table(Path(f"metrics/studies/{name}_per_class.csv"), classes)
 
 
 def spread(protocol: str, found: list[dict[str, Scores]]) -> dict[str, float | None]:
