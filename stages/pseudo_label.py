@@ -61,6 +61,12 @@ def occurring(
     """Return which classes occur in each row: (row, class) bool."""
     seconds = truth.read(path)
     clips: dict[str, set[str]] = {}
+    known = {clip_id for clip_id, _ in seconds}
+    if unknown := [c for c, _ in rows if c not in known]:
+        raise ValueError(
+            f"{path} says nothing of {len(unknown)} of {len(rows)} rows, the first of clip "
+            f"{unknown[0]!r}; is it of another data set? then set pseudo_label.truth: none"
+        )
     for (clip_id, _), what in seconds.items():
         clips.setdefault(clip_id, set()).update(what[kind])
     there = [clips[c] if k is None else seconds[c, k][kind] for c, k in rows]

@@ -10,18 +10,19 @@ from avsc.datasets.offenders import Offenders
 def cut(
     locations: Mapping[str, set[str]], *, fraction: float, seed: int, offenders: Offenders
 ) -> set[str]:
-    """Return the locations to hold out: `fraction` of each scene's, rounded, at least one.
+    """Return the locations to hold out: `fraction` of each scene's, rounded, one if it has two.
 
     A location's rank is a hash of seed, scene and location, so a location that is added changes
     no other scene, and its own scene by one location at most. A location goes to the validation
     fold with all its scenes (a place must not sit on both sides); one that would leave any of
-    its scenes without a training location is passed over.
+    its scenes without a training location is passed over. So a scene with one location is not in
+    the validation fold.
 
     Args:
         locations: the training locations of each scene.
         fraction: share of a scene's locations to hold out, in (0, 1).
         seed: of the ranking.
-        offenders: where scenes go of which no location can be held out.
+        offenders: where all scenes go if no location of any can be held out.
 
     Raises:
         ValueError: if `fraction` is not in (0, 1).
@@ -40,7 +41,8 @@ def cut(
                 break
             if all(p - held - {location} for p in locations.values() if location in p):
                 held.add(location)
-        if not held & own:
+    if not held:
+        for scene, own in sorted(locations.items()):
             what = f"{scene!r} has {len(own)} training locations: {', '.join(sorted(own))}"
             offenders.add("scene that cannot be validated", what)
     return held

@@ -460,8 +460,17 @@ def test_a_scene_that_would_break_files_is_refused(tmp_path, scene):
     assert found == [f"{scene!r} (evaluation_setup/fold1_train.csv:25)"]
 
 
-def test_a_scene_with_one_training_location_is_refused(tmp_path):
-    train = [*TRAIN, clip("zoo", "rome", 5, 5)]
-    assert refused(write(tmp_path, train=train)).offenders == {
-        "scene that cannot be validated": ["'zoo' has 1 training locations: rome-5"]
-    }
+def test_a_scene_with_one_training_location_keeps_it_for_training(tmp_path):
+    rows = tau.index(write(tmp_path, train=[*TRAIN, clip("zoo", "rome", 5, 5)]), seed=0)
+    assert [r.split for r in rows if r.scene_label == "zoo"] == ["train"]
+    assert {r.scene_label for r in rows if r.split == "val"} == set(SCENES)
+
+
+def test_a_training_fold_of_which_nothing_can_be_held_out_is_refused(tmp_path):
+    train = [clip(s, "rome", i, i) for i, s in enumerate(SCENES)]
+    found = refused(write(tmp_path, train=train)).offenders["scene that cannot be validated"]
+    assert len(found) == len(SCENES)
+    assert (
+        found[0]
+        == f"{sorted(SCENES)[0]!r} has 1 training locations: rome-{SCENES.index(sorted(SCENES)[0])}"
+    )

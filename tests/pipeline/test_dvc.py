@@ -75,6 +75,14 @@ def test_extraction_depends_on_no_label_and_training_on_no_test_label(reproduced
             assert "data/manifest/labels_test.csv" not in deps
 
 
+def test_training_works_where_the_labels_of_the_test_fold_are_gone(toy):
+    (toy.root / "data/manifest/labels_test.csv").unlink()
+    before = (toy.root / "data/predictions/fused.parquet").read_bytes()
+    (toy.root / "data/predictions/fused.parquet").unlink()
+    toy.run("python", "-m", "stages.train", "fused")
+    assert (toy.root / "data/predictions/fused.parquet").read_bytes() == before
+
+
 def test_two_runs_from_nothing_give_the_same_bytes(reproduced, tmp_path):
     again = fresh(tmp_path / "again")
     again.repro()
