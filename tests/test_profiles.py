@@ -1,7 +1,9 @@
 """Every profile of params/ says nothing that the code would not understand."""
 
 import inspect
+import json
 import shutil
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from dvc.repo import Repo
 
 import avsc.encoders
 import avsc.heads
+from avsc import studies
 from avsc.datasets import tau
 from avsc.training.options import Options
 from avsc.training.strategies import schedules
@@ -21,7 +24,7 @@ from tests.pipeline.project import ROOT, fresh
 
 PROFILES = {p.stem: p for p in sorted((ROOT / "params").glob("*.yaml"))}
 TREES = {name: yaml.safe_load(path.read_text()) for name, path in PROFILES.items()}
-EVENTS, OBJECTS = (11,), (13,)
+VECTOR, EVENTS, OBJECTS = (96,), (61,), (64,)  # room for each pca and 2 k of the profiles
 SCENES = 10
 
 
@@ -40,7 +43,7 @@ def encoder_class(profile, name):
 
 def own_arguments(block):
     """Return what the encoder itself is called with, as stages/embed.py does."""
-    rest = {k: v for k, v in block.items() if k not in ("encoder", "weights", "sha256")}
+    rest = {k: v for k, v in block.items() if k not in ("encoder", "weights", "sha256", "views")}
     return rest if block["weights"] == "none" else rest | {"weights": block["weights"]}
 
 
@@ -81,49 +84,125 @@ def test_pictures_are_kept_as_large_as_the_encoders_look_at_them():
         assert max(sides) <= tree["decode"]["short_side_px"]
 
 
+@cache
 def row_shape(profile, name):
     """Return the shape of a row of an encoder: its own, or that of a vector if it has weights."""
     block = TREES[profile]["embed"][name]
     if block["weights"] != "none":
-        return (17,)
+        return VECTOR
     encoder = avsc.encoders.create(block["encoder"], **own_arguments(block))
     return encoder(np.zeros((1, 2, 16000), np.float32))["embedding"].shape[1:]
 
 
-@pytest.mark.parametrize(("profile", "name"), blocks("train"))
-def test_an_experiment_names_encoders_of_its_modalities(profile, name):
-    block = TREES[profile]["train"][name]
-    inputs = {m: block[m] for m in ("audio", "video") if block[m] != "none"}
-    assert inputs
-    for modality, encoder in inputs.items():
-        assert encoder in TREES[profile]["embed"]
+def inputs(block):
+    return {m: block[m] for m in ("audio", "video") if block[m] != "none"}
+
+
+def built(profile, block):
+    """Return the head of an experiment, as avsc/experiment.py builds it."""
+    dims = {m: row_shape(profile, encoder) for m, encoder in inputs(block).items()}
+    if block["labels"] != "none":
+        labels = {"audio": ("events", EVENTS), "video": ("objects", OBJECTS)}
+        dims |= dict(labels[m] for m in inputs(block))
+    return head_of(block["head"], json.dumps(dims), json.dumps(block.get("hparams", {})))
+
+
+@cache
+def head_of(name, dims, hparams):
+    shapes = {m: tuple(shape) for m, shape in json.loads(dims).items()}
+    return avsc.heads.create(name, dims=shapes, num_classes=SCENES, **json.loads(hparams))
+
+
+def check_inputs(profile, block):
+    embed = TREES[profile]["embed"]
+    assert inputs(block)
+    for modality, encoder in inputs(block).items():
+        assert encoder in embed
         assert encoder_class(profile, encoder).modality == modality
+    for modality in block.get("views", ()):
+        assert "views" in embed[inputs(block)[modality]]
     assert block["labels"] in ("none", "pseudo_labels.parquet")
 
 
-@pytest.mark.parametrize(("profile", "name"), blocks("train"))
-def test_a_head_takes_the_arguments_and_the_inputs_of_its_experiment(profile, name):
-    block = TREES[profile]["train"][name]
-    dims = {m: row_shape(profile, block[m]) for m in ("audio", "video") if block[m] != "none"}
-    if block["labels"] != "none":
-        dims |= {"events": EVENTS, "objects": OBJECTS}
-    hparams = block.get("hparams", {})
-    head = avsc.heads.create(block["head"], dims=dims, num_classes=SCENES, **hparams)
-    Options(**block.get("fit", {})).check(head)
-
-
-@pytest.mark.parametrize(("profile", "name"), blocks("train"))
-def test_an_optimizer_and_a_schedule_take_the_options_of_an_experiment(profile, name):
-    options = Options(**TREES[profile]["train"][name].get("fit", {}))
+def check_training(profile, block):
+    options = Options(**block.get("fit", {}))
+    options.check(built(profile, block))
     optimizer = options.optimise([torch.nn.Parameter(torch.zeros(1))])
     schedules.create(optimizer=optimizer, **options.schedule)
 
 
+@pytest.mark.parametrize(("profile", "name"), blocks("train"))
+def test_an_experiment_names_encoders_of_its_modalities(profile, name):
+    check_inputs(profile, TREES[profile]["train"][name])
+
+
+@pytest.mark.parametrize(("profile", "name"), blocks("train"))
+def test_head_optimizer_and_schedule_take_what_an_experiment_gives_them(profile, name):
+    check_training(profile, TREES[profile]["train"][name])
+
+
+@pytest.mark.parametrize(("profile", "name"), blocks("embed"))
+def test_an_encoder_takes_the_arguments_of_its_views(profile, name):
+    if views := TREES[profile]["embed"][name].get("views"):
+        inspect.signature(encoder_class(profile, name).views).bind(None, None, **views)
+
+
+@pytest.mark.parametrize(("profile", "name"), blocks("study"))
+def test_the_cells_of_a_study_are_experiments(profile, name):
+    cells = studies.cells(TREES[profile]["study"][name])
+    assert cells
+    for cell in cells.values():
+        check_inputs(profile, cell)
+        check_training(profile, cell)
+
+
+@pytest.mark.parametrize(("profile", "name"), blocks("study"))
+def test_a_study_depends_on_exactly_what_its_cells_read(profile, name):
+    study = TREES[profile]["study"][name]
+    cells = studies.cells(study).values()
+    read = {encoder for cell in cells for encoder in inputs(cell).values()}
+    listed = [encoder for encoder in study["encoders"] if encoder != "none"]
+    assert sorted(listed) == sorted(read)
+    assert len(study["encoders"]) == 4
+    assert {cell["labels"] for cell in cells} <= {study["base"]["labels"], "none"}
+
+
+@pytest.mark.parametrize(("profile", "name"), blocks("study"))
+def test_a_study_trains_different_cells_with_different_seeds(profile, name):
+    study = TREES[profile]["study"][name]
+    cells = [json.dumps(cell, sort_keys=True) for cell in studies.cells(study).values()]
+    assert len(set(cells)) == len(cells)
+    assert len(set(study["seeds"])) == len(study["seeds"]) >= 1
+
+
+@pytest.mark.parametrize(("profile", "name"), blocks("study"))
+def test_published_numbers_say_by_which_protocol(profile, name):
+    for row in TREES[profile]["study"][name].get("rows", {}).values():
+        if published := row.get("published"):
+            assert published.keys() <= {"protocol", "log_loss", "accuracy"}
+            assert published["protocol"] in ("segment", "clip", "clip micro")
+
+
 @pytest.mark.parametrize(("profile", "name"), blocks("ensemble"))
-def test_an_ensemble_names_experiments_and_a_head(profile, name):
+def test_an_ensemble_names_experiments_and_a_head_that_takes_their_probabilities(profile, name):
     block = TREES[profile]["ensemble"][name]
-    assert set(block["members"]) <= {*TREES[profile]["train"], "none"}
-    assert (ROOT / f"avsc/heads/{block['head']}.py").is_file()
+    members = [m for m in block["members"] if m != "none"]
+    assert len(block["members"]) == 6
+    assert len(set(members)) == len(members) >= 2
+    assert set(members) <= TREES[profile]["train"].keys()
+    dims = json.dumps(dict.fromkeys(members, (SCENES,)))
+    head = head_of(block["head"], dims, json.dumps(block.get("hparams", {})))
+    Options(**block.get("fit", {})).check(head)
+
+
+@pytest.mark.parametrize(("profile", "name"), blocks("map"))
+def test_a_map_names_an_experiment_its_inputs_and_what_its_head_has(profile, name):
+    block = TREES[profile]["map"][name]
+    shown = TREES[profile]["train"][block["experiment"]]
+    for key in ("audio", "video", "labels"):
+        assert block[key] == shown[key]
+    method = {"embedding": "embedding", "classes": "class_weights"}[block["of"]]
+    assert hasattr(built(profile, shown), method)
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -145,5 +224,5 @@ def test_a_profile_is_one_file_to_copy_and_gives_a_stage_for_each_of_its_blocks(
     for name, stage in yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"].items():
         section = stage.get("foreach", "").strip("${}")
         expected |= {f"{name}@{key}" for key in TREES[profile][section]} if section else {name}
-    assert {"index", "decode", "embed@logmel", "train@early", "score@early"} <= expected
+    assert {"index", "decode", "embed@ast", "train@early", "score@early"} <= expected
     assert stages.keys() == expected
