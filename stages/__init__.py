@@ -26,4 +26,4 @@ def tell(kind: type[BaseException], error: BaseException, trace: TracebackType |
 
 if sys.argv[0] == "-m":  # as it is while `python -m stages.<stage>` looks for the stage
     sys.excepthook = tell
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # see docs/log.md; before torch is loaded
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # see docs/decisions.md; before torch is loaded
