@@ -36,6 +36,9 @@ fix: $(STAMP) ## format and lint, mending what can be mended
 cov: $(STAMP) ## run the quick tests and show the lines they miss
 	pytest -m "not slow" --cov --cov-report=term-missing
 
+bench: $(STAMP) ## measure ours beside what one would write instead, on an otherwise idle machine
+	python -m bench --output docs/benchmarks.md
+
 metrics: $(STAMP) ## show the scores of this tree beside those of the last commit
 	dvc metrics diff --all
 
@@ -46,4 +49,4 @@ lock: ## pin what pyproject.toml asks for, with hashes (needs uv)
 	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-emit-find-links --no-annotate --no-header --quiet --output-file requirements.lock
 
-.PHONY: help setup repro test quick check fix cov metrics dag lock
+.PHONY: help setup repro test quick check fix cov bench metrics dag lock

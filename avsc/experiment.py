@@ -1,6 +1,6 @@
 """An experiment, from cached arrays to a trained system: what train, study and predict share."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -39,9 +39,9 @@ class Split:
     views: dict[str, Tensor]
     targets: Tensor
 
-    def fold(self) -> loop.Fold:
-        """Return the rows as the training loop takes them."""
-        return loop.Fold(self.x, self.targets, self.views)
+    def fold(self, views: Collection[str] = ()) -> loop.Fold:
+        """Return the rows, and the views of some modalities, as the training loop takes them."""
+        return loop.Fold(self.x, self.targets, {m: self.views[m] for m in views})
 
 
 @dataclass(frozen=True)
@@ -94,17 +94,20 @@ def load(block: Mapping[str, Any], *, root: Path = Path("data")) -> Data:
         for s in ("train", "val")
     }
     ids["test"] = sorted(encoded - set(target))
+    rows, scope = _aligned(directories, [c for part in ids.values() for c in part])
+    count = next(iter(rows.values())).count
     splits: dict[str, Split] = {}
+    first = stop = 0  # of the split's clips
     for split, clip_id in ids.items():
-        rows, scope = _aligned(directories, clip_id)
-        count = next(iter(rows.values())).count
+        first, stop = stop, stop + len(clip_id)
+        own = slice(int(count[:first].sum()), int(count[:stop].sum()))
         known = [target[c] for c in clip_id if c in target]
         splits[split] = Split(
             clip_id=clip_id,
-            count=count,
-            x={m: torch.from_numpy(e.rows) for m, e in rows.items()},
+            count=count[first:stop],
+            x={m: torch.from_numpy(e.rows[own]) for m, e in rows.items()},
             views={},
-            targets=torch.tensor(np.repeat(known, count) if known else [], dtype=torch.int64),
+            targets=torch.tensor(np.repeat(known, count[first:stop]) if known else []).long(),
         )
     splits["train"] = _supervised(splits["train"], block, root)
     splits["train"] = _viewed(splits["train"], block, directories)
@@ -167,7 +170,7 @@ def fit(block: Mapping[str, Any], data: Data, *, seed: int) -> Fitted:
     system = build(config)
     history = loop.fit(
         system,
-        train.fold(),
+        train.fold(block.get("views", ())),
         val.fold(),
         num_classes=len(data.scenes),
         seed=seed,

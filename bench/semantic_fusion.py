@@ -1,22 +1,44 @@
 """Semantic fusion, forward and backward: the interpolated attention beside the ordinary one.
 
-Run as `python -m bench.semantic_fusion`. Both forms of one size take turns, and the table holds
-medians. On a machine that other programs load, set OMP_WAIT_POLICY=passive: the interpolated form
-is many short parallel regions, and threads that spin at the end of each wait for a time slice.
+1000 objects and 527 events, both ways, 64 items. A gain is what the query weights are multiplied
+by; 1 is a head as it is drawn. On a machine that other programs load, set OMP_WAIT_POLICY=passive:
+the interpolated form is many short parallel regions, and threads that spin at the end of each wait
+for a time slice.
 """
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from statistics import median
 
 import torch
 from torch import Tensor
 
 from avsc.heads._semantic_fusion import ScalarAttention
+from bench._table import cores, main
+from bench._turns import Row as Comparison
+from bench._turns import compared, seconds_of
 
 HOU = (1000, 527)  # objects and events
 FAST_TURNS = 5  # of the interpolated form, which is over sooner than the machine's mood changes
+REACH = 20.0
 Row = dict[str, float]
+
+
+def results(*, quick: bool = False) -> list[Comparison]:
+    """Return a row for each gain, in the form of the other benchmarks."""
+    small = {"tokens": (100, 50), "batch": 2, "repeats": 1}
+    found = rows(**small) if quick else rows(gains=(1.0, 8.0), threads=cores())
+    return [
+        compared(
+            f"attention at gain {row['gain']:g}, steepest {row['steepest']:.2g}",
+            "ordinary attention",
+            row["interpolated_s"],
+            row["ordinary_s"],
+            reach=REACH,
+            difference=row["difference"],
+        )
+        for row in found
+    ]
 
 
 def rows(
@@ -62,8 +84,8 @@ def _row(tokens: tuple[int, int], batch: int, gain: float, repeats: int) -> Row:
     ordinary, interpolated = both_ways("ordinary"), both_ways("forward")
     slow, fast = [], []
     for _ in range(repeats):
-        slow.append(_seconds(both_ways, "ordinary"))
-        fast += [_seconds(both_ways, "forward") for _ in range(FAST_TURNS)]
+        slow.append(seconds_of(partial(both_ways, "ordinary")))
+        fast += [seconds_of(partial(both_ways, "forward")) for _ in range(FAST_TURNS)]
     return {
         "gain": gain,
         "steepest": max(a.steepness().abs().max().item() for a in attend),
@@ -76,19 +98,5 @@ def _row(tokens: tuple[int, int], batch: int, gain: float, repeats: int) -> Row:
     }
 
 
-def _seconds(work: Callable[[str], object], form: str) -> float:
-    start = time.perf_counter()
-    work(form)
-    return time.perf_counter() - start
-
-
-def main() -> None:
-    """Print the table."""
-    table = rows()
-    print("  ".join(f"{name:>14}" for name in table[0]))  # noqa: T201
-    for row in table:
-        print("  ".join(f"{value:14.4g}" for value in row.values()))  # noqa: T201
-
-
 if __name__ == "__main__":
-    main()
+    main("semantic_fusion")

@@ -14,7 +14,7 @@ def main() -> None:
     p = params.load("decode")
     on_error = p.pop("on_error")
     if on_error not in ("stop", "quarantine"):
-        raise SystemExit(f"decode.on_error is {on_error!r}, expected stop or quarantine")
+        raise ValueError(f"decode.on_error is {on_error!r}, expected stop or quarantine")
     root = Path(params.load("index.root"))
     clips = {
         r["clip_id"]: r for r in manifest.read(Path("data/manifest/media.csv"), manifest.MEDIA)
@@ -41,7 +41,7 @@ def main() -> None:
         Path("data/media"), keys, decode, about=about, threads=os.cpu_count() or 1
     )
     if tally.quarantined and on_error == "stop":
-        raise SystemExit(
+        raise ValueError(
             f"{len(tally.quarantined)} clips were quarantined by an earlier run, the first "
             f"{next(iter(tally.quarantined))!r}; mend them, or set decode.on_error: quarantine"
         )
@@ -54,11 +54,11 @@ def main() -> None:
 
 def _check_digest(path: Path, expected: str) -> None:
     if not path.is_file():
-        raise SystemExit(f"{path} is gone since it was indexed; run `dvc repro -f index`")
+        raise ValueError(f"{path} is gone since it was indexed; run `dvc repro -f index`")
     with path.open("rb") as f:
         found = hashlib.file_digest(f, "sha256").hexdigest()
     if found != expected:
-        raise SystemExit(f"{path} has changed since it was indexed; run `dvc repro -f index`")
+        raise ValueError(f"{path} has changed since it was indexed; run `dvc repro -f index`")
 
 
 if __name__ == "__main__":

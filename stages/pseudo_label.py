@@ -39,7 +39,7 @@ def main() -> None:
             (c, None if whole else k) for c, n in zip(ids, count, strict=True) for k in range(n)
         ]
         if rows and rows != mine:
-            raise SystemExit(
+            raise ValueError(
                 "pseudo_label: events and objects are of different rows; give both the same pooling"
             )
         rows = mine

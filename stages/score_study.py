@@ -14,7 +14,7 @@ from avsc import evaluation, params
 from avsc.artifacts import metrics
 from avsc.scoring.protocol import Scores
 
-HEADLINE = ("log_loss_macro", "accuracy_macro")
+SCORES = ("log_loss_macro", "accuracy_macro", "log_loss_micro", "accuracy_micro")
 PUBLISHED = ("protocol", "log_loss", "accuracy")
 
 
@@ -43,9 +43,9 @@ def main(name: str) -> None:
 
 
 def spread(protocol: str, found: list[dict[str, Scores]]) -> dict[str, float | None]:
-    """Return mean and standard deviation over the seeds of each headline score of a protocol."""
+    """Return mean and standard deviation over the seeds of each score of a protocol."""
     columns: dict[str, float | None] = {}
-    for score in HEADLINE:
+    for score in SCORES:
         values = [getattr(report[protocol], score) for report in found if protocol in report]
         columns[f"{protocol}_{score}"] = mean(values) if values else None
         columns[f"{protocol}_{score}_sd"] = pstdev(values) if values else None

@@ -16,8 +16,9 @@ from dvc.repo import Repo
 
 import avsc.encoders
 import avsc.heads
-from avsc import studies
+from avsc import importing, studies
 from avsc.datasets import tau
+from avsc.media.disturbances import effects
 from avsc.training.options import Options
 from avsc.training.strategies import schedules
 from tests.pipeline.project import ROOT, fresh
@@ -84,9 +85,26 @@ def test_pictures_are_kept_as_large_as_the_encoders_look_at_them():
         assert max(sides) <= tree["decode"]["short_side_px"]
 
 
+@pytest.mark.parametrize(("profile", "name"), blocks("import_features"))
+def test_features_are_imported_as_their_block_says_and_called_as_no_encoder(profile, name):
+    block = TREES[profile]["import_features"][name]
+    assert name not in TREES[profile]["embed"]
+    importing.imported(**block | {"files": []}, clips=[], varied=[], seconds=10)
+    assert block["files"]
+
+
+def modality_of(profile, name):
+    """Return what an entry of `embed` or `import_features` is of."""
+    if block := TREES[profile]["import_features"].get(name):
+        return block["modality"]
+    return encoder_class(profile, name).modality
+
+
 @cache
 def row_shape(profile, name):
     """Return the shape of a row of an encoder: its own, or that of a vector if it has weights."""
+    if imported := TREES[profile]["import_features"].get(name):
+        return (96, 512) if imported["select"] == "sequence" else (512,)
     block = TREES[profile]["embed"][name]
     if block["weights"] != "none":
         return VECTOR
@@ -114,11 +132,11 @@ def head_of(name, dims, hparams):
 
 
 def check_inputs(profile, block):
-    embed = TREES[profile]["embed"]
+    embed = TREES[profile]["embed"] | TREES[profile]["import_features"]
     assert inputs(block)
     for modality, encoder in inputs(block).items():
         assert encoder in embed
-        assert encoder_class(profile, encoder).modality == modality
+        assert modality_of(profile, encoder) == modality
     for modality in block.get("views", ()):
         assert "views" in embed[inputs(block)[modality]]
     assert block["labels"] in ("none", "pseudo_labels.parquet")
@@ -193,6 +211,52 @@ def test_an_ensemble_names_experiments_and_a_head_that_takes_their_probabilities
     dims = json.dumps(dict.fromkeys(members, (SCENES,)))
     head = head_of(block["head"], dims, json.dumps(block.get("hparams", {})))
     Options(**block.get("fit", {})).check(head)
+
+
+SIDES = {"compare": {"one", "other"}, "fusion": {"fused", "audio", "video"}}
+
+
+@pytest.mark.parametrize("section", SIDES)
+@pytest.mark.parametrize("profile", PROFILES)
+def test_what_is_compared_are_different_systems_that_predict(profile, section):
+    tree = TREES[profile]
+    for block in tree[section].values():
+        assert block.keys() == SIDES[section]
+        assert len(set(block.values())) == len(block)
+        assert set(block.values()) <= tree["train"].keys() | tree["ensemble"].keys()
+
+
+@pytest.mark.parametrize(("profile", "name"), blocks("fusion"))
+def test_a_fused_system_is_set_against_systems_of_one_modality_each(profile, name):
+    block = TREES[profile]["fusion"][name]
+    for modality in ("audio", "video"):
+        assert inputs(TREES[profile]["train"][block[modality]]).keys() == {modality}
+    if fused := TREES[profile]["train"].get(block["fused"]):
+        assert inputs(fused).keys() == {"audio", "video"}
+
+
+@pytest.mark.parametrize(("profile", "name"), blocks("disturb"))
+def test_an_encoder_is_disturbed_as_embed_has_it_by_what_its_modality_can_suffer(profile, name):
+    block = dict(TREES[profile]["disturb"][name])
+    shown = TREES[profile]["embed"][name]
+    assert {k: block.pop(k) for k in ("encoder", "weights")} == {
+        k: shown[k] for k in ("encoder", "weights")
+    }
+    modality, seed = encoder_class(profile, name).modality, block.pop("seed", 0)
+    clip = {"audio": np.ones((1, 2, 64), np.float32), "video": np.ones((1, 1, 4, 4, 3), np.uint8)}
+    for effect in effects(block, modality=modality, seed=seed):
+        assert effect(clip[modality]).shape == clip[modality].shape
+
+
+@pytest.mark.parametrize(("profile", "name"), blocks("robustness"))
+def test_a_sheet_is_of_an_experiment_its_inputs_and_what_can_be_missed_or_shifted(profile, name):
+    block, tree = TREES[profile]["robustness"][name], TREES[profile]
+    assert block.keys() == {"audio", "video", "missing", "shift_s"}
+    assert inputs(block) == inputs(tree["train"][name])
+    assert set(inputs(block).values()) <= tree["disturb"].keys()
+    assert set(block["missing"]) <= inputs(block).keys()
+    assert len(inputs(block)) == 2 or not (block["missing"] or block["shift_s"])
+    assert all(0 < abs(k) < tree["decode"]["seconds"] for k in block["shift_s"])
 
 
 @pytest.mark.parametrize(("profile", "name"), blocks("map"))

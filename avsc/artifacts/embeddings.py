@@ -41,14 +41,14 @@ def read(directory: Path, clip_id: Sequence[str], name: str = "embedding") -> Em
         KeyError: if the directory lacks a clip or the array.
         ValueError: if a file is damaged.
     """
-    parts = shard.read(directory, clip_id, name)
-    if not parts:
+    if not clip_id:
         raise ValueError(f"no clips asked of {directory}; is a fold of the data set empty?")
+    rows, count = shard.read(directory, clip_id, name)
     with shard.reading(shard.paths(directory)[0]) as s:
         about = s.about
     return Embeddings(
-        rows=np.concatenate(parts),
-        count=np.array([len(p) for p in parts]),
+        rows=rows,
+        count=count,
         scope=about["scope"],
         classes=tuple(json.loads(about.get("classes", "[]"))),
     )

@@ -151,9 +151,11 @@ def extract(
     for stale in set(out.glob("*.h5")) - {out / name for name in plan}:
         stale.unlink()
 
-    missing = {n: c for n, c in plan.items() if not previous.fetch(n, out / n)}
+    missing = {
+        n: c for n, c in plan.items() if not (previous.fetch(n, out / n) and _opens(out / n))
+    }
     kept = sum(len(c) for n, c in plan.items() if n not in missing)
-    finished = {n for n in missing if (work / "shards" / n).is_file()}
+    finished = {n for n in missing if _opens(work / "shards" / n)}
     todo = {n: c for n, c in missing.items() if n not in finished}
     donors = _donors(previous, plan, todo, work) if todo else {}
 
@@ -185,7 +187,7 @@ def _donors(
     old = [p for p in dropped if previous.fetch(p.name, p)]
     old += [p for p in sorted((work / "shards").glob("*.h5")) if p.name not in plan]
     donors = {}
-    for path in old:
+    for path in filter(_opens, old):
         with shard.reading(path) as s:
             donors.update({key: (path, c) for c, key in s.key.items() if key in wanted})
     return donors
@@ -209,7 +211,7 @@ def _make(
     for start in range(0, len(ids), BLOCK_CLIPS):
         block, path = ids[start : start + BLOCK_CLIPS], journal / f"{start:06d}.h5"
         blocks.append(path)
-        if path.is_file():
+        if _opens(path):
             counts["resumed"] += len(block)
         else:
             results = list(
@@ -258,6 +260,18 @@ def _write(
     }
     causes = {c: r for c, r in zip(block, results, strict=True) if isinstance(r, str)}
     shard.write(path, arrays, about=about, quarantined=causes)
+
+
+def _opens(path: Path) -> bool:
+    """Return whether a shard is there and whole; one that is not can be made again."""
+    if not path.is_file():
+        return False
+    try:
+        with shard.reading(path):
+            return True
+    except ValueError as error:
+        log.warning("made again: %s", error)
+        return False
 
 
 def _link(source: Path, target: Path) -> None:

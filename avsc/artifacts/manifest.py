@@ -5,40 +5,98 @@ labels_train.csv   clip_id, scene_label, city, location, split (train or val)
 labels_test.csv    the same columns, split = test; only `score` depends on it
 
 data/quarantine.csv: clip_id, cause, of the clips that could not be decoded.
+
+Paths are relative to the data set's root and stay inside it; ids are unique.
 """
 
 import csv
+import io
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+
+from avsc.artifacts import whole
 
 MEDIA = ("clip_id", "fold", "audio", "video", "audio_sha256", "video_sha256")
 LABELS = ("clip_id", "scene_label", "city", "location", "split")
 QUARANTINE = ("clip_id", "cause")
 
+MAX_BYTES = 2**30
+INSIDE = re.compile(r"(?!/|.:|(.*/)?\.\.(/|$))[^\\\x00-\x1f\x7f]+")
+CELLS = {  # what the cells of a column look like
+    "fold": re.compile("train|test"),
+    "split": re.compile("train|val|test"),
+    "audio": INSIDE,
+    "video": INSIDE,
+    "audio_sha256": re.compile("[0-9a-f]{64}"),
+    "video_sha256": re.compile("[0-9a-f]{64}"),
+}
+
 
 def write(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> None:
     """Write `columns` of each row."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="", encoding="utf-8") as f:
-        writer = csv.DictWriter(f, columns, extrasaction="ignore", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    whole.write(path, text.getvalue().encode())
 
 
 def read(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
     """Return the rows of a csv.
 
     Raises:
-        ValueError: if the file's columns are not `columns`, or a row is short or long.
+        FileNotFoundError: if there is no such file.
+        ValueError: if the file is no such table; the message names the line where one is at fault.
     """
-    with path.open(newline="", encoding="utf-8") as f:
-        reader = csv.DictReader(f)
-        if tuple(reader.fieldnames or ()) != tuple(columns):
-            raise ValueError(f"{path} has columns {reader.fieldnames}, expected {list(columns)}")
-        rows = list(reader)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is not there; run `dvc repro` or `dvc pull` first")
+    header, rows = _fields(path)
+    if tuple(header) != tuple(columns):
+        raise ValueError(f"{path} has columns {header}, expected {list(columns)}")
     for line, row in enumerate(rows, start=2):
-        if None in row or None in row.values():
+        if len(row) != len(columns):
             raise ValueError(
                 f"{path}:{line} has not {len(columns)} fields; run `dvc repro -f index`"
             )
-    return rows
+    found = [dict(zip(columns, row, strict=True)) for row in rows]
+    _check_cells(path, found)
+    if columns in (MEDIA, LABELS, QUARANTINE):
+        _check_ids(path, [row["clip_id"] for row in found])
+    return found
+
+
+def _fields(path: Path) -> tuple[list[str], list[list[str]]]:
+    if (size := path.stat().st_size) > MAX_BYTES:
+        raise ValueError(f"{path} has {size} bytes, expected at most {MAX_BYTES}; is it a table?")
+    try:
+        text = path.read_bytes().decode("utf-8")
+        header, *rows = list(csv.reader(io.StringIO(text, newline=""), strict=True)) or [[]]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{path} is damaged ({error}); delete it and run `dvc repro`") from error
+    if text and not text.endswith("\n"):
+        raise ValueError(f"{path} is cut off in its last line; delete it and run `dvc repro`")
+    return header, rows
+
+
+def _check_cells(path: Path, rows: Sequence[Mapping[str, str]]) -> None:
+    for column in CELLS.keys() & (rows[0].keys() if rows else ()):
+        for line, row in enumerate(rows, start=2):
+            if not CELLS[column].fullmatch(row[column]):
+                expected = (
+                    "a relative posix path inside the data set's root"
+                    if CELLS[column] is INSIDE
+                    else CELLS[column].pattern
+                )
+                raise ValueError(
+                    f"{path}:{line} has {column} {row[column]!r}, expected {expected}; "
+                    "run `dvc repro -f index`"
+                )
+
+
+def _check_ids(path: Path, ids: Sequence[str]) -> None:
+    lines: dict[str, int] = {}
+    for line, clip_id in enumerate(ids, start=2):
+        if not clip_id or lines.setdefault(clip_id, line) != line:
+            what = f"{clip_id!r} of line {lines[clip_id]} again" if clip_id else "a clip without id"
+            raise ValueError(f"{path}:{line} has {what}, expected each clip once")

@@ -5,7 +5,7 @@ jpeg          (byte,) uint8, the pictures of a clip one after the other
 jpeg_length   (second,) int64, bytes of each picture
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +25,7 @@ def arrays(
     }
 
 
-def pictures(clip: dict[str, np.ndarray]) -> list[bytes]:
+def pictures(clip: Mapping[str, np.ndarray]) -> list[bytes]:
     """Return the JPEG files of a clip."""
     return [part.tobytes() for part in np.split(clip["jpeg"], np.cumsum(clip["jpeg_length"])[:-1])]
 

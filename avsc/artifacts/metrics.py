@@ -4,16 +4,18 @@ Numbers are rounded to six decimals, so that a file changes when a score does.
 """
 
 import csv
+import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from avsc.artifacts import whole
+
 
 def write(path: Path, scores: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> None:
     """Write scores as JSON."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(_rounded(scores), indent=1) + "\n")
+    whole.write(path, (json.dumps(_rounded(scores), indent=1) + "\n").encode())
 
 
 def write_table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -24,11 +26,11 @@ def write_table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """
     if not rows:
         raise ValueError(f"nothing to write to {path}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="", encoding="utf-8") as f:
-        writer = csv.DictWriter(f, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(_rounded(rows))
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(_rounded(rows))
+    whole.write(path, text.getvalue().encode())
 
 
 def _rounded(value: Any) -> Any:

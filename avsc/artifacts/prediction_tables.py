@@ -26,7 +26,8 @@ NAMES = ("clip_id", "aid", "filename_audio_video", "filename_audio", "filename_v
 CLIP_NAMES = ("aid", "clip_id")  # one row a clip, whatever the name looks like
 STATED = ("scene_pred", "scene_label")
 MEDIA = re.compile(r"(\.(wav|mp4|flac|ogg|mp3|m4a|avi|mkv|mov|webm))+$", re.IGNORECASE)
-SECOND = re.compile(r"(.+)_(\d+)")
+SECOND = re.compile(r"(.+)_(\d{1,9})", re.ASCII)
+MAX_BYTES = 2**30
 
 
 @dataclass(frozen=True)
@@ -121,6 +122,8 @@ def scene_in_name(clip_id: str, classes: Collection[str]) -> str:
 
 
 def _fields(path: Path) -> tuple[list[str], list[list[str]]]:
+    if (size := path.stat().st_size) > MAX_BYTES:
+        raise ValueError(f"{path} has {size} bytes, expected at most {MAX_BYTES}; is it a table?")
     try:
         text = path.read_bytes().decode("utf-8-sig")
         delimiter = "\t" if "\t" in text.split("\n", 1)[0] else ","

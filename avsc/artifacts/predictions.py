@@ -4,6 +4,8 @@ clip_id    string
 segment    int32, the second of the clip, from 0; null where the system classifies whole clips
 split      string, val | test
 <scene>    float64, a column for each scene, in the order of the targets
+
+The file carries its digest: see parquet.py.
 """
 
 from collections.abc import Sequence
@@ -13,8 +15,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute
-import pyarrow.parquet as pq
 from jaxtyping import Float64
+
+from avsc.artifacts import parquet
 
 COLUMNS = ("clip_id", "segment", "split")
 
@@ -35,8 +38,7 @@ def write(path: Path, splits: dict[str, Predictions]) -> None:
     Raises:
         ValueError: if a probability is not finite.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.concat_tables(_table(split, p) for split, p in splits.items()), path)
+    parquet.write(path, pa.concat_tables(_table(split, p) for split, p in splits.items()))
 
 
 def _table(split: str, p: Predictions) -> pa.Table:
@@ -55,16 +57,16 @@ def read(path: Path, split: str) -> Predictions:
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it is no such table, or has no such split.
+        ValueError: if it is damaged or no such table, or has no such split.
     """
-    try:
-        table = pq.read_table(path)
-    except (pa.ArrowInvalid, OSError) as error:
-        if isinstance(error, FileNotFoundError):
-            raise
-        raise ValueError(f"{path} is damaged ({error}); delete it and run `dvc repro`") from error
+    table = parquet.read(path)
     if tuple(table.column_names[:3]) != COLUMNS:
         raise ValueError(f"{path} has columns {table.column_names}, expected {COLUMNS} and scenes")
+    types = list(map(str, table.schema.types))
+    if types != (expected := ["string", "int32", "string", *["double"] * (len(types) - 3)]):
+        raise ValueError(f"{path} has columns of {types}, expected {expected}; run `dvc repro`")
+    if missing := sum(table[c].null_count for c in table.column_names if c != "segment"):
+        raise ValueError(f"{path} has {missing} empty cells, expected none; run `dvc repro`")
     table = table.filter(pa.compute.equal(table["split"], split))
     if not len(table):
         raise ValueError(f"{path} has no predictions of split {split!r}")

@@ -5,6 +5,8 @@ segment    int32, the second of the clip; null where labels are of the whole cli
 events     list<string>, sounding events
 objects    list<string>, visible objects
 metadata   events, objects: JSON list of all classes that the tagger knows
+
+The file carries its digest: see parquet.py.
 """
 
 import json
@@ -13,8 +15,9 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from jaxtyping import Float32, Int
+
+from avsc.artifacts import parquet
 
 KINDS = ("events", "objects")
 SCHEMA = pa.schema(
@@ -35,10 +38,9 @@ def write(
     classes: Mapping[str, Sequence[str]],
 ) -> None:
     """Write a row a second, or a row a clip; `labels` and `classes` have a key for each kind."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     schema = SCHEMA.with_metadata({k: json.dumps(list(classes[k])) for k in KINDS})
     columns = [list(clip_id), list(segment), *(list(labels[k]) for k in KINDS)]
-    pq.write_table(pa.table(columns, schema=schema), path)
+    parquet.write(path, pa.table(columns, schema=schema))
 
 
 def read(
@@ -52,11 +54,9 @@ def read(
         count: rows of each clip: its seconds, or one.
 
     Raises:
-        ValueError: if the file has other columns, or lacks a clip or a second.
+        ValueError: if the file is damaged, has other columns, or lacks a clip or a second.
     """
-    table = pq.read_table(path)
-    if table.schema.names != SCHEMA.names:
-        raise ValueError(f"{path} has columns {table.schema.names}, expected {SCHEMA.names}")
+    table = _table(path)
     keys = zip(table["clip_id"].to_pylist(), table["segment"].to_pylist(), strict=True)
     row = {key: i for i, key in enumerate(keys)}
     whole = table["segment"].null_count > 0
@@ -69,19 +69,41 @@ def read(
             "seconds suit systems of seconds, labels of clips any: see pseudo_label.*.pooling"
         )
     indices = [row[key] for key in wanted]
-    names = classes(path)
-    return {k: _hot(table[k].to_pylist(), names[k])[indices] for k in KINDS}
+    names = _classes(path, table)
+    return {k: _hot(path, table[k].to_pylist(), names[k])[indices] for k in KINDS}
 
 
 def classes(path: Path) -> dict[str, list[str]]:
-    """Return the names of all events and objects, in the order of the columns of `read`."""
-    metadata = pq.read_schema(path).metadata
+    """Return the names of all events and objects, in the order of the columns of `read`.
+
+    Raises:
+        ValueError: if the file is damaged.
+    """
+    return _classes(path, _table(path))
+
+
+def _table(path: Path) -> pa.Table:
+    table = parquet.read(path)
+    if not table.schema.equals(SCHEMA):
+        found = dict(zip(table.schema.names, map(str, table.schema.types), strict=True))
+        raise ValueError(f"{path} has columns {found}, expected {SCHEMA.names}; run `dvc repro`")
+    return table
+
+
+def _classes(path: Path, table: pa.Table) -> dict[str, list[str]]:
+    metadata = table.schema.metadata or {}
+    if missing := [k for k in KINDS if k.encode() not in metadata]:
+        raise ValueError(f"{path} names no classes of {missing}; run `dvc repro pseudo_label`")
     return {k: json.loads(metadata[k.encode()]) for k in KINDS}
 
 
-def _hot(names: list[list[str]], classes: list[str]) -> Float32[np.ndarray, "row label"]:
+def _hot(
+    path: Path, names: list[list[str]], classes: list[str]
+) -> Float32[np.ndarray, "row label"]:
     column = {name: j for j, name in enumerate(classes)}
     hot = np.zeros((len(names), len(classes)), dtype=np.float32)
     for i, there in enumerate(names):
+        if unknown := sorted(set(there) - set(column)):
+            raise ValueError(f"{path} has labels {unknown} that are none of its {len(column)}")
         hot[i, [column[name] for name in there]] = 1
     return hot

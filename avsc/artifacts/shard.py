@@ -4,15 +4,19 @@
 /key              (clip,)        hex sha256 of all that a clip's arrays were made from
 /array/<name>     (row, ...)     the rows of all clips, one clip after the other
 /count/<name>     (clip,) int64  rows of each clip
-attributes        encoding_type = "avsc-shard", encoding_version = "1", key = the file's own name,
-                  quarantined = JSON {clip_id: why it has no arrays}, and what `about` says
+attributes        encoding_type = "avsc-shard", encoding_version = "2", key = the file's own name,
+                  quarantined = JSON {clip_id: why it has no arrays}, and what `about` says; texts
+                  of fixed length, which lie in headers that have checksums
 
-Every data set carries Fletcher-32 checksums, so a flipped bit is an error when it is read. The same
+Every data set carries Fletcher-32 checksums, so a flipped bit is an error when it is read. Nothing
+is compressed, linked or kept in another file, so a shard is as large as what it holds. The same
 input gives the same bytes.
 """
 
+import io
 import json
-import os
+import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -22,8 +26,12 @@ import h5py
 import numpy as np
 from jaxtyping import Int64, Shaped
 
-ENCODING = {"encoding_type": "avsc-shard", "encoding_version": "1"}
+from avsc.artifacts import whole
+
+ENCODING = {"encoding_type": "avsc-shard", "encoding_version": "2"}
 CHUNK_BYTES = 1 << 20
+SUPERBLOCK = b"\x89HDF\r\n\x1a\n\x03"  # signature and version: the one with a checksum
+KINDS = "iufbS"  # of numpy: numbers and texts of fixed length
 
 Arrays = Mapping[str, Shaped[np.ndarray, "..."]]
 
@@ -43,11 +51,12 @@ def write(
         about: attributes that say what the arrays are.
         quarantined: {clip_id: cause} of the clips that have no arrays.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    with h5py.File(partial, "w", libver=("v110", "v110")) as f:
-        f.attrs.update(ENCODING | {"key": path.stem} | dict(about))
-        f.attrs["quarantined"] = json.dumps(dict(quarantined), sort_keys=True)
+    image = io.BytesIO()
+    with h5py.File(image, "w", libver=("v110", "v110")) as f:
+        said = {"quarantined": json.dumps(dict(quarantined), sort_keys=True)}
+        for name, text in (ENCODING | {"key": path.stem} | dict(about) | said).items():
+            value = text.encode()
+            f.attrs.create(name, value, dtype=h5py.string_dtype("utf-8", max(1, len(value))))
         _dataset(f, "clip_id", np.array([c.encode() for c in clips], dtype="S"))
         _dataset(f, "key", np.array([key.encode() for key, _ in clips.values()], dtype="S64"))
         for name in sorted({name for _, arrays in clips.values() for name in arrays}):
@@ -55,9 +64,7 @@ def write(
             count = np.array([0 if p is None else len(p) for p in parts], dtype=np.int64)
             _dataset(f, f"array/{name}", np.concatenate([p for p in parts if p is not None]))
             _dataset(f, f"count/{name}", count)
-    with partial.open("rb+") as written:
-        os.fsync(written.fileno())
-    partial.replace(path)
+    whole.write(path, image.getvalue())
 
 
 def _dataset(f: h5py.File, name: str, values: np.ndarray) -> None:
@@ -81,22 +88,29 @@ class Shard:
     """
 
     def __init__(self, f: h5py.File, path: Path) -> None:
-        self._f, self._path = f, path
-        self.about: dict[str, Any] = dict(f.attrs)
+        self._f, self._path, self._bytes = f, path, path.stat().st_size
+        self.about: dict[str, Any] = {name: _text(f, name) for name in f.attrs}
         found = {name: self.about.get(name) for name in ENCODING}
         if found != ENCODING:
-            raise ValueError(f"{path} is {found}, expected {ENCODING}")
+            raise _Refused(f"{path} is {found}, expected {ENCODING}; delete it and run `dvc repro`")
         if self.about["key"] != path.stem:
-            raise ValueError(f"{path} says that it is {self.about['key']}.h5: restore its name")
+            raise _Refused(f"{path} says that it is {self.about['key']}.h5: restore its name")
         self.quarantined: dict[str, str] = json.loads(self.about.pop("quarantined"))
         self.clip_id: list[str] = [c.decode() for c in self._read("clip_id")]
         keys = (k.decode() for k in self._read("key"))
         self.key = dict(zip(self.clip_id, keys, strict=True))
-        self.names: list[str] = list(f["array"]) if "array" in f else []
+        if len(self.key) < len(self.clip_id):
+            raise ValueError("a clip is there twice")
+        self.names: list[str] = list(self._at("array")) if "array" in f else []
 
     def count(self, name: str) -> Int64[np.ndarray, " clip"]:
         """Return the number of rows of each clip."""
-        return self._read(f"count/{name}")
+        count, rows = self._read(f"count/{name}"), self._shape(f"array/{name}")[0]
+        whole = count.shape == (len(self.clip_id),) and count.dtype == np.int64
+        if not whole or (count < 0).any() or sum(count.tolist()) != rows:
+            what = f"count/{name} does not divide its {rows} rows among the clips"
+            raise ValueError(f"{self._path} is damaged ({what}); delete it and run `dvc repro`")
+        return count
 
     def rows(self, name: str) -> Shaped[np.ndarray, "row ..."]:
         """Return the rows of all clips."""
@@ -115,7 +129,57 @@ class Shard:
 
     def _read(self, name: str, rows: slice = slice(None)) -> np.ndarray:
         with _naming(self._path):
-            return self._f[name][rows]
+            found = self._at(name)
+            _check_whole(found, name, self._bytes)
+            return found[rows]
+
+    def _shape(self, name: str) -> tuple[int, ...]:
+        with _naming(self._path):
+            return self._at(name).shape
+
+    def _at(self, name: str) -> Any:
+        """Return a group or data set that lies in this very file."""
+        found: Any = self._f
+        for part in name.split("/"):
+            link = found.get(part, getlink=True)
+            if not isinstance(link, h5py.HardLink):
+                raise ValueError(f"{name} is a link to elsewhere, expected it in the file")
+            found = found[part]
+        return found
+
+
+def _check_whole(found: Any, name: str, file_bytes: int) -> None:
+    """Check that a data set keeps all of its rows in the file, plain and with checksums."""
+    if found.is_virtual or found.external:
+        raise ValueError(f"{name} keeps its rows in other files, expected them in this one")
+    if found.dtype.kind not in KINDS:
+        raise ValueError(f"{name} is of {found.dtype}, expected numbers or texts of fixed length")
+    plist = found.id.get_create_plist()
+    filters = [plist.get_filter(i)[0] for i in range(plist.get_nfilters())]
+    if filters != ([h5py.h5z.FILTER_FLETCHER32] if found.size else []):
+        raise ValueError(f"{name} has filters {filters}, expected a checksum alone")
+    chunks = found.chunks or found.shape
+    if max(found.nbytes, math.prod(chunks) * found.dtype.itemsize) > file_bytes:
+        raise ValueError(f"{name} declares {found.nbytes} bytes in a file of {file_bytes}")
+    declared = math.prod(-(-n // c) for n, c in zip(found.shape, chunks, strict=True) if n)
+    if found.size and found.id.get_num_chunks() != declared:
+        raise ValueError(f"{name} lacks some of its {declared} chunks")
+
+
+def _text(f: h5py.File, name: str) -> str:
+    # A text of free length lies outside the headers, without checksum, and damaged ones can keep
+    # HDF5 busy for ever: its type is looked at before it is read.
+    kind = f.attrs.get_id(name).dtype
+    if kind.kind != "S":
+        raise _Refused(
+            f"{f.filename} has an attribute {name!r} of {kind}, expected a text of fixed length "
+            f"(version {ENCODING['encoding_version']}); delete it and run `dvc repro`"
+        )
+    return f.attrs[name].decode()
+
+
+class _Refused(ValueError):
+    """What is said already names the file."""
 
 
 @contextmanager
@@ -123,8 +187,10 @@ def _naming(path: Path) -> Iterator[None]:
     """Turn what HDF5 finds wrong into an error that names the file."""
     try:
         yield
-    except (OSError, KeyError, RuntimeError) as error:
-        raise ValueError(f"{path} is damaged ({error}); delete it and run `dvc repro`") from error
+    except _Refused:
+        raise
+    except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise _Refused(f"{path} is damaged ({error}); delete it and run `dvc repro`") from error
 
 
 @contextmanager
@@ -132,11 +198,16 @@ def reading(path: Path) -> Iterator[Shard]:
     """Open a shard.
 
     Raises:
+        FileNotFoundError: if there is no such file.
         ValueError: if the file is damaged, now or when its arrays are read, or if it is of another
             kind or version.
     """
+    with path.open("rb") as f:
+        start = f.read(len(SUPERBLOCK))
     with ExitStack() as stack:
         with _naming(path):
+            if start != SUPERBLOCK:
+                raise ValueError(f"it starts with {start!r}, expected {SUPERBLOCK!r}")
             shard = Shard(stack.enter_context(h5py.File(path, "r")), path)
         yield shard
 
@@ -152,27 +223,59 @@ def paths(directory: Path) -> list[Path]:
     return sorted(directory.glob("*.h5"))
 
 
-def read(directory: Path, clip_id: Sequence[str], name: str) -> list[np.ndarray]:
-    """Return the rows of array `name` of each clip in `clip_id`, in that order.
+def read(
+    directory: Path, clip_id: Sequence[str], name: str
+) -> tuple[Shaped[np.ndarray, "row ..."], Int64[np.ndarray, " clip"]]:
+    """Return the rows of array `name` of each clip in `clip_id`, in that order, and their counts.
+
+    One shard at a time is in memory beside what is returned.
 
     Raises:
         KeyError: if a clip is not there, or its shard has no such array.
-        ValueError: if a shard is damaged.
+        ValueError: if a shard is damaged, or its rows are of another shape than those before, or
+            if a clip is asked for twice.
     """
+    if twice := [c for c, n in Counter(clip_id).items() if n > 1]:
+        raise ValueError(
+            f"{len(twice)} clips of {directory} asked for twice, the first {twice[0]!r}"
+        )
+    count, holding = _counts(directory, clip_id, name)
+    if missing := [c for c, n in zip(clip_id, count, strict=True) if not n]:
+        raise KeyError(
+            f"{directory} lacks {len(missing)} of {len(clip_id)} clips, the first {missing[0]!r}; "
+            "run `dvc repro`"
+        )
+    stop = dict(zip(clip_id, np.cumsum(count).tolist(), strict=True))
+    rows = np.empty(0)
+    for path in holding:
+        with reading(path) as shard:
+            found, ends = shard.rows(name), np.cumsum(shard.count(name)).tolist()
+            if path == holding[0]:
+                rows = np.empty((int(count.sum()), *found.shape[1:]), found.dtype)
+            if (found.dtype, found.shape[1:]) != (rows.dtype, rows.shape[1:]):
+                raise ValueError(
+                    f"{path} holds {name} of {found.shape[1:]} {found.dtype}, others in its folder "
+                    f"{rows.shape[1:]} {rows.dtype}; delete the folder and run `dvc repro`"
+                )
+            for clip, first, end in zip(shard.clip_id, [0, *ends], ends, strict=False):
+                if clip in stop:
+                    rows[stop[clip] - (end - first) : stop[clip]] = found[first:end]
+    return rows, count
+
+
+def _counts(
+    directory: Path, clip_id: Sequence[str], name: str
+) -> tuple[Int64[np.ndarray, " clip"], list[Path]]:
+    """Return how many rows each clip has, 0 where it is not there, and the shards that hold any."""
+    found: dict[str, int] = {}
+    holding = []
     wanted = set(clip_id)
-    found: dict[str, np.ndarray] = {}
     for path in paths(directory):
         with reading(path) as shard:
             if wanted.isdisjoint(shard.clip_id):
                 continue
             if name not in shard.names:
                 raise KeyError(f"{directory} holds {shard.names}, but no {name!r}")
-            parts = np.split(shard.rows(name), np.cumsum(shard.count(name))[:-1])
-            own = zip(shard.clip_id, parts, strict=True)
-            found.update((c, p) for c, p in own if c in wanted and len(p))
-    if missing := [c for c in clip_id if c not in found]:
-        raise KeyError(
-            f"{directory} lacks {len(missing)} of {len(clip_id)} clips, the first {missing[0]!r}; "
-            "run `dvc repro`"
-        )
-    return [found[c] for c in clip_id]
+            found.update(zip(shard.clip_id, shard.count(name).tolist(), strict=True))
+            holding.append(path)
+    return np.array([found.get(c, 0) for c in clip_id], dtype=np.int64), holding

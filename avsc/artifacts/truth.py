@@ -11,11 +11,20 @@ def read(path: Path) -> dict[tuple[str, int], dict[str, set[str]]]:
     """Return {(clip_id, second): {"events": names, "objects": names}}.
 
     Raises:
-        ValueError: if the file has other columns.
+        ValueError: if the file has other columns, or a line has no second or repeats one.
     """
-    return {
-        (r["clip_id"], int(r["second"])): {
-            kind: set(filter(None, r[kind].split(";"))) for kind in ("events", "objects")
+    found: dict[tuple[str, int], dict[str, set[str]]] = {}
+    for line, row in enumerate(manifest.read(path, COLUMNS), start=2):
+        clip_id, second = row["clip_id"], row["second"]
+        if not (second.isascii() and second.isdecimal() and len(second) < 10):
+            raise ValueError(
+                f"{path}:{line} has second {second!r}, expected a whole number; correct it"
+            )
+        if (clip_id, int(second)) in found:
+            raise ValueError(
+                f"{path}:{line} has second {second} of {clip_id!r} again; keep one line"
+            )
+        found[clip_id, int(second)] = {
+            kind: set(filter(None, row[kind].split(";"))) for kind in ("events", "objects")
         }
-        for r in manifest.read(path, COLUMNS)
-    }
+    return found

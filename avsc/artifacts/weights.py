@@ -1,18 +1,45 @@
 """data/weights/<name>: the parameters of an encoder, safetensors or a torch state dict.
 
 A safetensors file may name the classes of a tagger in its metadata: classes = JSON list.
+Pretrained parameters lie in a folder, as transformers and timm save it, or in the cache of the
+Hugging Face hub; `files_of` finds what was loaded from there.
 """
 
 import hashlib
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from pickle import UnpicklingError
 
+import huggingface_hub
 import torch
+import yaml
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
+
+UNREADABLE = (  # what safetensors, json and torch's unpickler raise on damaged files
+    SafetensorError,
+    UnpicklingError,
+    RuntimeError,
+    EOFError,
+    OSError,
+    ValueError,
+    KeyError,
+    IndexError,
+    TypeError,
+    AttributeError,
+)
+HUB_FILES = (  # in the order in which transformers and timm look for them
+    "model.safetensors",
+    "pytorch_model.bin",
+    "pytorch_model.pth",
+    "model.pth",
+    "open_clip_model.safetensors",
+    "open_clip_pytorch_model.safetensors",
+    "open_clip_pytorch_model.bin",
+)
 
 
 def write(path: Path, state: Mapping[str, Tensor], *, classes: Sequence[str]) -> None:
@@ -46,16 +73,15 @@ def read(path: Path, *, sha256: str | None = None) -> tuple[dict[str, Tensor], l
         ValueError: if the digest differs or the file holds something else.
     """
     _check(path)
-    if sha256 and (found := digest(path)) != sha256:
-        raise ValueError(f"{path} has sha256 {found}, expected {sha256}; fetch the file again")
+    if sha256:
+        check_digest(path, sha256)
     try:
         if path.suffix == ".safetensors":
-            with safe_open(path, "pt") as f:
-                classes = (f.metadata() or {}).get("classes")
-                state = {k: f.get_tensor(k) for k in f.keys()}  # noqa: SIM118 (no mapping)
-            return state, json.loads(classes) if classes else None
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, UnpicklingError, RuntimeError, EOFError) as error:
+            return _safe(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # a strange pickle protocol is no more than a warning
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except (*UNREADABLE, Warning) as error:
         raise ValueError(f"{path} holds no weights that are safe to read: {error}") from error
     for wrapper in ("state_dict", "model"):
         if isinstance(state, dict) and isinstance(state.get(wrapper), dict):
@@ -63,6 +89,73 @@ def read(path: Path, *, sha256: str | None = None) -> tuple[dict[str, Tensor], l
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
         raise ValueError(f"{path} holds no state dict (names to tensors) but {type(state)}")
     return {k.removeprefix("module."): v for k, v in state.items()}, None
+
+
+def _safe(path: Path) -> tuple[dict[str, Tensor], list[str] | None]:
+    with safe_open(path, "pt") as f:
+        stated = (f.metadata() or {}).get("classes")
+        state = {k: f.get_tensor(k) for k in f.keys()}  # noqa: SIM118 (no mapping)
+    classes = json.loads(stated) if stated else None
+    if stated and not (isinstance(classes, list) and all(isinstance(c, str) for c in classes)):
+        raise ValueError(f"its classes are {stated[:80]!r}, no list of names")
+    return state, classes
+
+
+def check_digest(path: Path, sha256: str) -> None:
+    """Raise a ValueError unless the file hashes to `sha256`."""
+    if (found := digest(path)) != sha256:
+        raise ValueError(f"{path} has sha256 {found}, expected {sha256}; fetch the file again")
+
+
+def state_digest(state: Mapping[str, Tensor]) -> str:
+    """Return the sha256 of names, types, shapes and values, wherever they came from."""
+    hashed = hashlib.sha256()
+    for name in sorted(state):
+        tensor = state[name].detach().cpu().contiguous()
+        hashed.update(json.dumps([name, str(tensor.dtype), list(tensor.shape)]).encode())
+        hashed.update(tensor.flatten().view(torch.uint8).numpy().data)
+    return hashed.hexdigest()
+
+
+def files_of(name: str, revision: str | None) -> tuple[Path | None, str | None]:
+    """Return the file that a pretrained network was loaded from, and the commit it is of.
+
+    Args:
+        name: a folder, or a repository of the Hugging Face hub that is in the cache.
+        revision: branch, tag or commit of the repository; None is its main branch.
+
+    Returns:
+        None for the file where it cannot be found (a network in several files), and for the commit
+        of a folder.
+    """
+    for file in HUB_FILES:
+        path = Path(name) / file
+        if path.is_file():
+            return path, None
+        if Path(name).is_dir():
+            continue
+        cached = huggingface_hub.try_to_load_from_cache(name, file, revision=revision)
+        if isinstance(cached, str):
+            return Path(cached), Path(cached).parent.name  # .../snapshots/<commit>/<file>
+    return None, None
+
+
+def licence(name: str, revision: str | None) -> str | None:
+    """Return the licence that the model card of a folder or repository states, if there is one.
+
+    The card is fetched where it is not in the cache; without network there is none.
+    """
+    card = Path(name) / "README.md"
+    if not Path(name).is_dir():
+        try:
+            card = Path(huggingface_hub.hf_hub_download(name, card.name, revision=revision))
+        except OSError:  # the hub's errors are of this kind
+            return None
+    if not card.is_file():
+        return None
+    front = card.read_text("utf-8").split("---\n")
+    stated = yaml.safe_load(front[1]) if len(front) > 2 and not front[0].strip() else {}
+    return stated.get("license") if isinstance(stated, dict) else None
 
 
 def _check(path: Path) -> None:

@@ -18,7 +18,7 @@ def check(root: Path, lines: Iterable[Line], offenders: Offenders) -> None:
     users: dict[Path, Line] = {}
     for line in lines:
         for path in dict.fromkeys((line.audio, line.video)):
-            kind, file = _locate(inside, path)
+            kind, file = locate(inside, path)
             user = users.setdefault(file, line)
             if kind:
                 offenders.add(kind, f"{path} ({line.where})")
@@ -26,8 +26,13 @@ def check(root: Path, lines: Iterable[Line], offenders: Offenders) -> None:
                 offenders.add("one file in two rows", f"{path} ({user.where}, {line.where})")
 
 
-def _locate(root: Path, path: str) -> tuple[str, Path]:
-    """Return what is wrong with `path` ("" for nothing), and the file that it means."""
+def locate(root: Path, path: str) -> tuple[str, Path]:
+    """Return what is wrong with `path` of a csv ("" for nothing), and the file that it means.
+
+    Args:
+        root: of the data set, resolved.
+        path: relative to it; it may lead through links, but not out of the root.
+    """
     plain = path.isprintable() and "\\" not in path and path[1:2] != ":"
     if not plain or path.startswith("/") or ".." in path.split("/"):
         return "path that leaves the data set's root", root / path

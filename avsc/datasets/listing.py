@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from avsc.datasets.offenders import Offenders
 
 MEDIA = ("audio", "video")
+MAX_BYTES = 2**30
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,10 @@ def _line(where: str, cells: Mapping[str, str]) -> Line:
 def _fields(
     root: Path, name: str, offenders: Offenders
 ) -> tuple[list[str], list[tuple[int, list[str]]], bool]:
+    if (size := (root / name).stat().st_size) > MAX_BYTES:
+        what = f"{name}: {size} bytes, expected at most {MAX_BYTES}"
+        offenders.add("text that cannot be read", what)
+        return [], [], False
     try:
         text = (root / name).read_bytes().decode("utf-8-sig")
         reader = csv.reader(

@@ -56,7 +56,7 @@ class Offenders:
         if self._found:
             found = {kind: list(self._found[kind]) for kind in REMEDY if kind in self._found}
             count = sum(map(len, found.values()))
-            title = f"{self._root}: {count} offenders of {len(found)} kinds"
+            title = f"{self._root}: {count} offender{'s' if count > 1 else ''}"
             paragraphs = (_paragraph(kind, whats) for kind, whats in found.items())
             raise DatasetError("\n".join([title, *paragraphs]), found)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import huggingface_hub.constants
 import numpy as np
@@ -10,6 +11,15 @@ from jaxtyping import Float32
 from torch import Tensor, nn
 
 Weights = str | Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where pretrained parameters come from."""
+
+    name: str  # a repository of the hub, or a folder
+    revision: str | None  # as asked for; None is the main branch
+    licence: str | None = None  # where the library states it; the model card may, too
 
 
 def check_weights(weights: Weights) -> None:
@@ -30,8 +40,15 @@ def seeded(seed: int) -> Iterator[None]:
 
 
 @contextmanager
-def hub(name: str) -> Iterator[None]:
+def hub(
+    name: str, *, what: str = "pretrained", instead: str = "set weights: to a file or to random"
+) -> Iterator[None]:
     """Turn a failed download into an error that says what to do.
+
+    Args:
+        name: of the repository or folder.
+        what: is looked for there.
+        instead: what the user can do without it.
 
     Raises:
         FileNotFoundError: if `name` is neither on this machine nor to be had.
@@ -41,9 +58,9 @@ def hub(name: str) -> Iterator[None]:
     except OSError as error:
         cause = str(error).strip().splitlines()[0]
         raise FileNotFoundError(
-            f"no pretrained {name!r} on this machine and no network to fetch it, or no such name "
+            f"no {what} {name!r} on this machine and no network to fetch it, or no such name "
             f"({cause}); run once with network, put the files in the cache at "
-            f"{huggingface_hub.constants.HF_HUB_CACHE}, or set weights: to a file or to random"
+            f"{huggingface_hub.constants.HF_HUB_CACHE}, or {instead}"
         ) from error
 
 

@@ -17,7 +17,7 @@ from transformers.models.audio_spectrogram_transformer import (
 from avsc.encoders._augment import Sound, sound_views
 from avsc.encoders._kaldi import fbank, frame_count
 from avsc.encoders._spectrum import check_scope, check_waveform, mid
-from avsc.encoders._tagger import Weights, check_weights, hub, refuse, seeded, tag
+from avsc.encoders._tagger import Origin, Weights, check_weights, hub, refuse, seeded, tag
 
 VERSION = 1
 TINY: dict[str, Any] = {
@@ -82,6 +82,7 @@ class Encoder:
         check_weights(weights)
         self.scope, self.mean, self.std = scope, mean, std
         self.batch_size, self.device = batch_size, device
+        self.origin = Origin(name, revision) if weights == "pretrained" else None
         with seeded(seed):
             if weights == "pretrained":
                 net = _pretrained(name, revision, config)
@@ -178,7 +179,8 @@ def _config(
 ) -> ASTConfig:
     """Return the given architecture, or that of `name`, with the given classes."""
     if config is None:
-        with hub(name):
+        base = "set config: (AST-base of AudioSet is {num_labels: 527})"
+        with hub(name, what="config of", instead=base):
             made = ASTConfig.from_pretrained(name, revision=revision)
     else:
         known = {f.name for f in dataclasses.fields(ASTConfig)} | {"num_labels"}

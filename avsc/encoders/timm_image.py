@@ -14,7 +14,7 @@ from torchvision.transforms import v2
 
 from avsc.encoders._augment import draw_of, stacked
 from avsc.encoders._spectrum import check_scope
-from avsc.encoders._tagger import Weights, check_weights, hub, load, seeded, tag
+from avsc.encoders._tagger import Origin, Weights, check_weights, hub, load, seeded, tag
 
 VERSION = 1
 TINY: dict[str, Any] = {
@@ -36,6 +36,7 @@ class Encoder:
     Args:
         name: of a timm model, such as "convnext_base" or "convnext_base.fb_in1k"; with "hf-hub:" or
             "local-dir:" in front, of a checkpoint on the hub or in a folder.
+        revision: of that checkpoint on the hub; a commit hash makes it a fixed one.
         weights: "pretrained" (those of `name`), "random", or a state dict.
         classes: names of the classes; None takes ImageNet's where the model has as many.
         model_kwargs: further arguments of the model, such as depths and dims.
@@ -56,6 +57,7 @@ class Encoder:
         self,
         *,
         name: str,
+        revision: str | None = None,
         weights: Weights = "pretrained",
         classes: list[str] | None = None,
         model_kwargs: Mapping[str, Any] | None = None,
@@ -70,7 +72,8 @@ class Encoder:
         check_weights(weights)
         self.scope, self.batch_size, self.device = scope, batch_size, device
         with seeded(seed):
-            net = _net(name, weights, classes, dict(model_kwargs or {}))
+            net = _net(name, revision, weights, classes, dict(model_kwargs or {}))
+        self.origin = _origin(net) if weights == "pretrained" else None
         self.classes = _names(net, classes)
         self.model = Model(net).to(device).eval()
         size = None if input_size is None else (3, input_size, input_size)
@@ -203,24 +206,67 @@ def check_pictures(x: np.ndarray, *, scope: str) -> None:
 
 
 def _net(
-    name: str, weights: Weights, classes: list[str] | None, model_kwargs: dict[str, Any]
+    name: str,
+    revision: str | None,
+    weights: Weights,
+    classes: list[str] | None,
+    kwargs: dict[str, Any],
 ) -> Any:
     """Return timm's model; nothing of it is random unless `weights` says so."""
     if weights == "pretrained":
-        with hub(name):
-            net: Any = timm.create_model(name, pretrained=True, **model_kwargs)
-        if net.num_classes != (own := net.pretrained_cfg["num_classes"]):
-            raise ValueError(
-                f"model_kwargs asks for {net.num_classes} classes, the classifier of pretrained "
-                f"{name!r} has {own} and another would be random; drop num_classes"
-            )
-        return net
+        return _pretrained(name, revision, kwargs)
     if classes is not None:
-        model_kwargs = {"num_classes": len(classes)} | model_kwargs
-    net = timm.create_model(name, **model_kwargs)
+        kwargs = {"num_classes": len(classes)} | kwargs
+    net = timm.create_model(name, **kwargs)
     if not isinstance(weights, str):
         load(net, weights, source="the state dict")
     return net
+
+
+def _pretrained(name: str, revision: str | None, model_kwargs: dict[str, Any]) -> Any:
+    """Return the model that `name` is at `revision`, of which no tensor is random."""
+    if partly := sorted({"in_chans", "pretrained_strict"} & model_kwargs.keys()):
+        raise ValueError(
+            f"model_kwargs has {', '.join(partly)}, with which a part of pretrained {name!r} would "
+            "be random; drop it"
+        )
+    try:
+        with hub(name):
+            net: Any = timm.create_model(pretrained=True, **_pinned(name, revision), **model_kwargs)
+    except RuntimeError as error:  # no such name, none of its weights, or not all of them
+        cause = " ".join(str(error).split())
+        raise ValueError(
+            f"pretrained {name!r} cannot be loaded ({cause}); expected a name of "
+            "timm.list_pretrained(), hf-hub:<repository> or local-dir:<folder>"
+        ) from error
+    if net.num_classes != (own := net.pretrained_cfg["num_classes"]):
+        raise ValueError(
+            f"model_kwargs asks for {net.num_classes} classes, the classifier of pretrained "
+            f"{name!r} has {own} and another would be random; drop num_classes"
+        )
+    return net
+
+
+def _pinned(name: str, revision: str | None) -> dict[str, Any]:
+    """Return the arguments by which timm takes `name` from the hub at `revision`."""
+    if revision is None:
+        return {"model_name": name}
+    if name.startswith("hf-hub:"):
+        return {"model_name": f"{name}@{revision}"}
+    cfg = None if ":" in name else timm.get_pretrained_cfg(name)
+    if cfg is None or not cfg.hf_hub_id:
+        raise ValueError(f"{name!r} is in no repository of the hub, but has a revision; drop that")
+    pinned = {"hf_hub_id": f"{cfg.hf_hub_id}@{revision}"}
+    return {"model_name": name, "pretrained_cfg_overlay": pinned}
+
+
+def _origin(net: Any) -> Origin:
+    """Return where timm took a pretrained model from."""
+    cfg = net.pretrained_cfg
+    if cfg.get("source") == "local-dir":
+        return Origin(cfg["file"], None, cfg.get("license"))
+    name, _, revision = (cfg.get("hf_hub_id") or cfg["url"]).partition("@")
+    return Origin(name, revision or None, cfg.get("license"))
 
 
 def _names(net: Any, classes: list[str] | None) -> list[str]:

@@ -15,6 +15,8 @@ import av
 
 MAX_DURATION_S = 600
 MAX_PIXELS = 8192 * 4320
+MAX_BYTES = 2**30  # of a file, and of its packets unpacked
+MAX_PACKETS = 1_000_000
 TRUNCATED_S = 0.5  # a file may end so much before the end that it declares
 # A length that FFmpeg takes from a bit rate is a guess; these two kinds declare theirs.
 DECLARES_LENGTH = {"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"}
@@ -79,11 +81,14 @@ def _duration(packet: av.Packet) -> Fraction:
 
 
 def check_file(path: Path) -> None:
-    """Raise DecodeError if `path` is no file or holds nothing."""
+    """Raise DecodeError if `path` is no file, holds nothing or more than MAX_BYTES."""
     if not path.is_file():
         raise failure(path, 0, "there is no such file; check the path in the data set's csv")
-    if not path.stat().st_size:
+    if not (size := path.stat().st_size):
         raise failure(path, 0, "the file is empty (0 bytes); fetch it again")
+    if size > MAX_BYTES:
+        cause = f"the file has {size} bytes, expected at most {MAX_BYTES}; cut it into clips"
+        raise failure(path, 0, cause)
 
 
 @contextmanager
@@ -120,7 +125,8 @@ def _choose(path: Path, container: av.container.InputContainer, kind: Kind) -> A
         check_size(path, context.width, context.height)
     # One thread, for callers run clips in parallel; "explode", for FFmpeg would paint over
     # broken blocks and say so in its log alone.
-    context.thread_count, context.options = 1, {"err_detect": "explode"}
+    context.thread_count = 1
+    context.options = {"err_detect": "explode", "max_pixels": str(MAX_PIXELS)}
     return stream
 
 
@@ -145,9 +151,13 @@ def _read(
     starts = [s.start_time * s.time_base for s in timed if s.start_time is not None]
     zero = min(starts, default=Fraction(0))
     packets: dict[int, list[av.Packet]] = {s.index: [] for s in timed}
-    ends, broken = dict.fromkeys(packets, Fraction(0)), None
+    ends, broken, size = dict.fromkeys(packets, Fraction(0)), None, 0
     try:
-        for packet in container.demux(*timed):
+        for count, packet in enumerate(container.demux(*timed)):
+            size += packet.size
+            if size > MAX_BYTES or count > MAX_PACKETS:
+                cause = f"over {MAX_BYTES} bytes or {MAX_PACKETS} packets; cut it into clips"
+                raise failure(path, max(ends.values()), cause)
             if packet.size:  # the empty ones at the end only ask for a flush
                 i, end = packet.stream_index, (_pts(packet) or 0) * packet.time_base - zero
                 packets[i].append(packet)

@@ -6,6 +6,7 @@ display matrix says.
 """
 
 import io
+import math
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,13 @@ from av.video.reformatter import Interpolation
 from jaxtyping import Int32, UInt8
 from PIL import Image
 
-from avsc.media.container import DecodeError, Track, check_size, failure
+from avsc.media.container import MAX_PIXELS, DecodeError, Track, check_size, failure
 from avsc.media.seeking import on_display
 
 SLACK_S = Fraction(1, 2)  # pictures may start so long after, or end so long before, a middle
 EXACT = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
 SUBSAMPLING = "4:4:4"
+BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 
 
 def at_middles(
@@ -97,12 +99,14 @@ def picture(jpeg: bytes) -> UInt8[np.ndarray, "height width 3"]:
     """Return the RGB pixels of a JPEG.
 
     Raises:
-        DecodeError: if `jpeg` is not a whole JPEG.
+        DecodeError: if `jpeg` is not a whole JPEG, or of more than MAX_PIXELS.
     """
     try:
         with Image.open(io.BytesIO(jpeg), formats=["JPEG"]) as image:
+            if (pixels := math.prod(image.size)) > MAX_PIXELS:
+                raise DecodeError(f"a JPEG of {pixels} px, expected at most {MAX_PIXELS} px")
             return np.array(image.convert("RGB"))
-    except (OSError, SyntaxError) as error:
+    except (OSError, SyntaxError, ValueError, *BOMBS) as error:
         raise DecodeError(
             f"{len(jpeg)} bytes are no whole JPEG ({error}); run decode again"
         ) from error

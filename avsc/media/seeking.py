@@ -65,10 +65,11 @@ def from_keyframes(track: Track, times: list[Fraction]) -> list[av.VideoFrame] |
 def _groups(track: Track, pts: list[int], targets: list[int]) -> dict[int, set[int]]:
     """Return {place of a keyframe: the wanted timestamps to decode from it}."""
     keys = [i for i, p in enumerate(track.packets) if p.is_keyframe]
+    place = {at: i for i, at in enumerate(pts)}
     groups: dict[int, set[int]] = {}
     for target in targets:
         # What an open group shows before its keyframe refers to the group before.
-        able = [i for i in keys if i <= pts.index(target) and pts[i] <= target]
+        able = [i for i in keys if i <= place[target] and pts[i] <= target]
         if able:
             groups.setdefault(able[-1], set()).add(target)
     return groups

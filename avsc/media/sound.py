@@ -91,6 +91,7 @@ def from_track(track: Track) -> tuple[Sound, int]:
             raise failure(track.path, at, cause)
         blocks.append(block)
         end = at + Fraction(block.shape[1], shape[0])
+        check_duration(track.path, end)  # packets may hold more than their timestamps say
     if not blocks:
         raise failure(track.path, 0, "its sound track holds no sound; name a file that has some")
     return _from_zero(np.concatenate(blocks, axis=1).T, round(first * shape[0])), shape[0]

@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Float64, Int
+from jaxtyping import Bool, Float, Float64, Int
 
 from avsc.scoring import metrics
 from avsc.scoring.alignment import Answers, align
@@ -42,7 +42,34 @@ class Scores:
     confusion: list[dict[str, str | int]]
 
 
-def report(
+@dataclass(frozen=True)
+class Items:
+    """What a protocol scores, one row an item, clip after clip in the order of the labels.
+
+    Attributes:
+        clip: index of the item's clip among the labels.
+        targets: class of each item.
+        probs: uniform where the clip is quarantined.
+        predicted: class of each item; metrics.NONE where the clip is quarantined.
+    """
+
+    clip: Int[np.ndarray, " item"]
+    targets: Int[np.ndarray, " item"]
+    probs: Float64[np.ndarray, "item scene"]
+    predicted: Int[np.ndarray, " item"]
+
+    @property
+    def right(self) -> Bool[np.ndarray, " item"]:
+        """Return which items are answered right."""
+        return self.targets == self.predicted
+
+    @property
+    def losses(self) -> Float64[np.ndarray, " item"]:
+        """Return the log-loss of each item, as the headline counts it."""
+        return metrics.log_losses(self.targets, self.probs)
+
+
+def items(
     clip_id: Sequence[str],
     segment: Int[np.ndarray, " row"] | None,
     probs: Float[np.ndarray, "row scene"],
@@ -52,24 +79,20 @@ def report(
     segments: int | Mapping[str, int] = 10,
     quarantined: Collection[str] = (),
     predicted: Int[np.ndarray, " row"] | None = None,
-    floor: float = metrics.FLOOR,
     atol: float = 1e-6,
-    renormalise: bool = True,
-) -> dict[str, Scores]:
-    """Return the scores under "segment" and "clip"; "clip" alone where rows are whole clips.
+) -> dict[str, Items]:
+    """Return the items of "segment" and "clip"; of "clip" alone where rows are whole clips.
 
     Args:
         clip_id: clip of each row; rows may come in any order.
         segment: second of the clip that a row stands for, from 0; None where rows are clips.
         probs: one column for each of `classes`.
-        truth: scene_label of every clip of the test fold, quarantined ones included.
+        truth: scene_label of every clip of the fold, quarantined ones included.
         classes: scene_label of each column.
         segments: number of segments of every clip, or by clip; unused where rows are clips.
         quarantined: clips that could not be decoded; they have no rows.
         predicted: class that the system states for each row; by default the most probable one.
-        floor: as in `metrics.log_losses`.
         atol: as in `metrics.validate`.
-        renormalise: as in `metrics.log_losses`.
 
     Raises:
         ValueError: rows that are absent, there twice, of an unknown or a quarantined clip;
@@ -86,13 +109,58 @@ def report(
         predicted=predicted,
         atol=atol,
     )
-    protocols = {"segment": segment_items(answers), "clip": clip_items(answers)}
     if segment is None:
-        protocols = {"clip": segment_items(answers)}  # keeps what the system states for a clip
+        return {"clip": _segments(answers)}  # keeps what the system states for a clip
+    return {"segment": _segments(answers), "clip": _clips(answers)}
+
+
+def scores(
+    items: Mapping[str, Items],
+    classes: Sequence[str],
+    *,
+    floor: float = metrics.FLOOR,
+    renormalise: bool = True,
+) -> dict[str, Scores]:
+    """Return the scores of each protocol.
+
+    Args:
+        items: of each protocol.
+        classes: scene_label of each class.
+        floor: as in `metrics.log_losses`.
+        renormalise: as in `metrics.log_losses`.
+    """
     return {
-        name: _score(*items, classes, floor=floor, renormalise=renormalise)
-        for name, items in protocols.items()
+        name: _score(i, classes, floor=floor, renormalise=renormalise) for name, i in items.items()
     }
+
+
+def report(
+    clip_id: Sequence[str],
+    segment: Int[np.ndarray, " row"] | None,
+    probs: Float[np.ndarray, "row scene"],
+    *,
+    truth: Mapping[str, str],
+    classes: Sequence[str],
+    segments: int | Mapping[str, int] = 10,
+    quarantined: Collection[str] = (),
+    predicted: Int[np.ndarray, " row"] | None = None,
+    floor: float = metrics.FLOOR,
+    atol: float = 1e-6,
+    renormalise: bool = True,
+) -> dict[str, Scores]:
+    """Return the `scores` of the `items`; arguments and errors as there."""
+    found = items(
+        clip_id,
+        segment,
+        probs,
+        truth=truth,
+        classes=classes,
+        segments=segments,
+        quarantined=quarantined,
+        predicted=predicted,
+        atol=atol,
+    )
+    return scores(found, classes, floor=floor, renormalise=renormalise)
 
 
 def headline(scores: Mapping[str, Scores]) -> dict[str, dict[str, float]]:
@@ -125,32 +193,22 @@ def evaluate(
     )
 
 
-Items = tuple[Int[np.ndarray, " item"], Float64[np.ndarray, "item scene"], Int[np.ndarray, " item"]]
+def _segments(answers: Answers) -> Items:
+    clip = np.repeat(np.arange(len(answers.lengths)), answers.lengths)
+    return Items(clip, answers.targets[clip], answers.probs, answers.predicted)
 
 
-def segment_items(answers: Answers) -> Items:
-    """Return targets, probs and predicted of the segment protocol."""
-    return np.repeat(answers.targets, answers.lengths), answers.probs, answers.predicted
-
-
-def clip_items(answers: Answers) -> Items:
-    """Return targets, probs (means over the clip's segments) and predicted of the clip protocol."""
+def _clips(answers: Answers) -> Items:
+    """Return clips, with the means of their segments' probabilities."""
     starts = answers.lengths.cumsum() - answers.lengths
     probs = np.add.reduceat(answers.probs, starts) / answers.lengths[:, None]
     predicted = np.where(answers.predicted[starts] == metrics.NONE, metrics.NONE, probs.argmax(1))
-    return answers.targets, probs, predicted
+    return Items(np.arange(len(starts)), answers.targets, probs, predicted)
 
 
-def _score(
-    targets: Int[np.ndarray, " item"],
-    probs: Float64[np.ndarray, "item scene"],
-    predicted: Int[np.ndarray, " item"],
-    classes: Sequence[str],
-    *,
-    floor: float,
-    renormalise: bool,
-) -> Scores:
-    losses = metrics.log_losses(targets, probs, floor=floor, renormalise=renormalise)
+def _score(items: Items, classes: Sequence[str], *, floor: float, renormalise: bool) -> Scores:
+    targets, predicted = items.targets, items.predicted
+    losses = metrics.log_losses(targets, items.probs, floor=floor, renormalise=renormalise)
     return Scores(
         items=len(targets),
         quarantined=int((predicted == metrics.NONE).sum()),

@@ -2,6 +2,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -67,8 +68,8 @@ def test_every_clip_is_encoded_once_and_comes_back(out):
     tally = extract(out, keys_of(IDS), encoder, about={"scope": "segment"})
     assert sorted(encoder.clips) == sorted(IDS)
     assert (tally.encoded, tally.kept) == (40, 0)
-    rows = shard.read(out, ["clip7", "clip11"], "embedding")
-    np.testing.assert_array_equal(rows, [np.full((2, 3), 5), np.full((2, 3), 6)])
+    rows, _ = shard.read(out, ["clip7", "clip11"], "embedding")
+    np.testing.assert_array_equal(rows, np.concatenate([np.full((2, 3), 5), np.full((2, 3), 6)]))
 
 
 def test_a_clip_that_cannot_be_encoded_is_listed_with_its_cause(out):
@@ -113,6 +114,18 @@ def test_finished_shards_outlive_a_lost_output_directory(out, monkeypatch):
     assert (tally.encoded, tally.resumed) == (0, 40)
 
 
+def test_a_finished_shard_that_is_damaged_is_made_again(out):
+    extract(out, keys_of(IDS), Encoder(), about={})
+    expected = contents(out)
+    for path in (out, *Path(".avsc").rglob("shards")):
+        for shard_path in path.glob("*.h5"):
+            content = shard_path.read_bytes()
+            shard_path.unlink()
+            shard_path.write_bytes(content[:-1])
+    assert extract(out, keys_of(IDS), Encoder(), about={}).encoded == 40
+    assert contents(out) == expected
+
+
 def test_threads_change_nothing(out, project):
     other = project.joinpath("other").relative_to(project)
     extract(out, keys_of(IDS), Encoder(), about={})
@@ -123,7 +136,7 @@ def test_threads_change_nothing(out, project):
 def test_shards_of_clips_that_are_gone_are_removed(out):
     extract(out, keys_of(IDS), Encoder(), about={})
     extract(out, keys_of(IDS[:3]), Encoder(), about={})
-    assert len(shard.read(out, IDS[:3], "embedding")) == 3
+    assert len(shard.read(out, IDS[:3], "embedding")[1]) == 3
     with pytest.raises(KeyError, match="lacks 1"):
         shard.read(out, [IDS[30]], "embedding")
 
@@ -169,7 +182,7 @@ def test_only_new_and_changed_clips_are_encoded_when_dvc_has_the_earlier_output(
     assert sorted(encoder.clips) == ["clip12", "new1", "new2"]
     assert tally.kept + tally.taken_over + tally.encoded == 41
     assert tally.kept >= 16
-    assert len(shard.read(out, list(keys), "embedding")) == 41
+    assert len(shard.read(out, list(keys), "embedding")[1]) == 41
 
 
 @pytest.mark.slow

@@ -1,3 +1,5 @@
+import errno
+
 import numpy as np
 import pytest
 
@@ -16,9 +18,35 @@ def path(tmp_path):
 
 
 def test_rows_come_back_clip_by_clip_in_the_order_asked_for(path):
-    b, a = shard.read(path.parent, ["b", "a"], "embedding")
-    np.testing.assert_array_equal(a, CLIPS["a"][1]["embedding"])
-    np.testing.assert_array_equal(b, CLIPS["b"][1]["embedding"])
+    rows, count = shard.read(path.parent, ["b", "a"], "embedding")
+    a, b = (CLIPS[c][1]["embedding"] for c in "ab")
+    np.testing.assert_array_equal(rows, np.concatenate([b, a]))
+    assert count.tolist() == [len(b), len(a)]
+
+
+def test_rows_of_several_shards_come_back_in_the_order_asked_for(tmp_path):
+    parts = {c: np.full((n, 2), n, np.float32) for n, c in enumerate("abc", start=1)}
+    for name, clips in {"x": "ac", "y": "b"}.items():
+        content = {c: (f"key-{c}", {"embedding": parts[c]}) for c in clips}
+        shard.write(tmp_path / f"{name}.h5", content, about={}, quarantined={})
+    rows, count = shard.read(tmp_path, ["c", "b"], "embedding")
+    np.testing.assert_array_equal(rows, np.concatenate([parts["c"], parts["b"]]))
+    assert count.tolist() == [3, 2]
+
+
+def test_shards_of_different_shapes_in_one_folder_are_refused(tmp_path):
+    for name, width in {"x": 2, "y": 3}.items():
+        content = {name: (name, {"embedding": np.ones((1, width), np.float32)})}
+        shard.write(tmp_path / f"{name}.h5", content, about={}, quarantined={})
+    with pytest.raises(
+        ValueError, match=r"y\.h5 holds embedding of \(3,\) float32, others .* \(2,\)"
+    ):
+        shard.read(tmp_path, ["x", "y"], "embedding")
+
+
+def test_a_clip_asked_for_twice_is_refused(path):
+    with pytest.raises(ValueError, match="asked for twice, the first 'a'"):
+        shard.read(path.parent, ["a", "b", "a"], "embedding")
 
 
 def test_a_shard_says_what_it_holds(path):
@@ -77,7 +105,7 @@ def test_a_shard_of_another_version_is_refused(path):
     import h5py
 
     with h5py.File(path, "a") as f:
-        f.attrs["encoding_version"] = "0"
+        f.attrs["encoding_version"] = np.bytes_("0")
     with pytest.raises(ValueError, match="'encoding_version': '0'"), shard.reading(path):
         pass
 
@@ -99,9 +127,10 @@ def test_a_flipped_bit_in_an_array_is_found(path):
 
 def test_an_unfinished_shard_is_no_shard(path, monkeypatch):
     def full(*_args, **_more):
-        raise OSError("No space left on device")
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("avsc.artifacts.shard.os.fsync", full)
-    with pytest.raises(OSError, match="No space left"):
+    monkeypatch.setattr("avsc.artifacts.whole.os.fsync", full)
+    expected = r"0c\.h5 could not be written \(No space left on device\), expected room for \d+ byt"
+    with pytest.raises(OSError, match=expected):
         shard.write(path.with_name("0c.h5"), CLIPS, about={}, quarantined={})
-    assert shard.paths(path.parent) == [path]
+    assert list(path.parent.iterdir()) == [path]

@@ -60,3 +60,40 @@ def test_a_truncated_file_is_named(tmp_path, name):
 def test_a_missing_file_says_what_to_do(tmp_path):
     with pytest.raises(FileNotFoundError, match="put the file there, or set weights: pretrained"):
         weights.read(tmp_path / "w.pth")
+
+
+def test_the_digest_of_a_state_is_of_names_types_shapes_and_values():
+    digest = weights.state_digest(STATE)
+    assert digest == weights.state_digest({"layer.weight": STATE["layer.weight"].clone()})
+    turned = STATE["layer.weight"].T.contiguous().T  # other strides, the same values
+    assert digest == weights.state_digest({"layer.weight": turned})
+    others = [
+        {"other.weight": STATE["layer.weight"]},
+        {"layer.weight": STATE["layer.weight"].double()},
+        {"layer.weight": STATE["layer.weight"].flatten()},
+        {"layer.weight": STATE["layer.weight"] + 1},
+    ]
+    assert len({digest, *map(weights.state_digest, others)}) == 5
+
+
+def test_the_digest_of_a_state_takes_scalars_and_halves():
+    state = {"steps": torch.tensor(3), "half": torch.ones(2, dtype=torch.bfloat16)}
+    assert weights.state_digest(state) == weights.state_digest(dict(reversed(state.items())))
+
+
+@pytest.mark.parametrize(
+    ("card", "licence"),
+    [
+        ("---\nlicense: mit\n---\n# Model\n", "mit"),
+        ("---\ntags: [a]\n---\n", None),
+        ("# Model\n---\nlicense: mit\n---\n", None),
+        ("", None),
+    ],
+)
+def test_a_licence_is_what_the_head_of_the_model_card_states(tmp_path, card, licence):
+    (tmp_path / "README.md").write_text(card)
+    assert weights.licence(str(tmp_path), None) == licence
+
+
+def test_a_folder_without_a_model_card_states_no_licence(tmp_path):
+    assert weights.licence(str(tmp_path), None) is None

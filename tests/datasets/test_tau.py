@@ -246,7 +246,7 @@ def test_every_offender_is_in_one_error(tmp_path):
         "clip without a location": 1,
     }
     message = str(error)
-    assert message.startswith(f"{tmp_path / 'data'}: 6 offenders of 5 kinds\n")
+    assert message.startswith(f"{tmp_path / 'data'}: 6 offenders\n")
     assert "file absent (2): put it there, or take its line out of the csv" in message
     assert f"  {TRAIN[0][0]} (evaluation_setup/fold1_train.csv:2)" in message
     assert "  paris-900 (1 clips in train, 1 in test)" in message
@@ -474,3 +474,11 @@ def test_a_training_fold_of_which_nothing_can_be_held_out_is_refused(tmp_path):
         found[0]
         == f"{sorted(SCENES)[0]!r} has 1 training locations: rome-{SCENES.index(sorted(SCENES)[0])}"
     )
+
+
+def test_a_csv_of_too_many_bytes_is_refused_unread(tmp_path, monkeypatch):
+    write(tmp_path)
+    monkeypatch.setattr(tau.listing, "MAX_BYTES", 100)
+    expected = r"evaluation_setup/fold1_train\.csv: \d+ bytes, expected at most 100"
+    with pytest.raises(tau.DatasetError, match=expected):
+        tau.index(tmp_path, seed=0)

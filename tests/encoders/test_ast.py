@@ -188,7 +188,13 @@ def test_a_checkpoint_without_a_classifier_is_no_tagger(checkpoint):
 
 
 @pytest.mark.usefixtures("no_network")
-@pytest.mark.parametrize("weights", ["pretrained", "random"])
-def test_without_network_the_error_says_what_to_do(weights):
-    with pytest.raises(FileNotFoundError, match=r"no pretrained 'MIT/ast.* or set weights: to a"):
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ("pretrained", r"no pretrained 'MIT/ast.* or set weights: to a file"),
+        ("random", r"no config of 'MIT/ast.* or set config: \(AST-base"),
+    ],
+)
+def test_without_network_the_error_says_what_to_do(weights, message):
+    with pytest.raises(FileNotFoundError, match=message):
         avsc.encoders.create("ast", weights=weights)

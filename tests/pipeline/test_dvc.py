@@ -99,7 +99,7 @@ def test_two_runs_from_nothing_give_the_same_bytes(reproduced, tmp_path):
 def test_a_hyperparameter_of_a_head_reruns_its_training_and_score(toy):
     toy.edit(train__fused__fit__epochs=1)
     ran = toy.repro()
-    assert ran.stages == ["train@fused", "score@fused"]
+    assert ran.stages == ["train@fused", "score@fused", "report"]
 
 
 def test_a_parameter_of_an_encoder_reruns_its_embed_and_what_uses_it_and_back_runs_nothing(toy):
@@ -112,6 +112,9 @@ def test_a_parameter_of_an_encoder_reruns_its_embed_and_what_uses_it_and_back_ru
         "ensemble@average",
         "score@audio",
         "score_ensemble@average",
+        "compare@average_teacher",
+        "fusion@average",
+        "report",
     ]
     assert ran.encoded == {"embed scalogram": 24}
     toy.edit(embed__scalogram__eps=None)

@@ -139,6 +139,7 @@ def profile(tree):
                 "fit": {"epochs": 2},
             }
         },
+        "report": tree["report"] | {"systems": ["both", *11 * ["none"]]},
     }
 
 

@@ -1,4 +1,4 @@
-"""The command `avsc`."""
+"""avsc score: predictions from elsewhere, under both protocols."""
 
 import json
 from collections.abc import Mapping
@@ -11,20 +11,11 @@ import typer
 
 from avsc.artifacts import prediction_tables
 from avsc.artifacts.prediction_tables import PredictionTable
-from avsc.reporting import leaderboard
 from avsc.scoring.protocol import Scores, report
 
 ROUNDING = 0.011  # rows of 3 decimals sum to 0.99 to 1.01
 
-app = typer.Typer(help="Audio-visual scene classification.", no_args_is_help=True)
 
-
-@app.callback()
-def avsc() -> None:
-    """Audio-visual scene classification."""
-
-
-@app.command()
 def score(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="predictions, tsv")],
     *,
@@ -42,46 +33,6 @@ def score(
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from error
     typer.echo(json.dumps(asdict(found), indent=2) if as_json else _text(found))
-
-
-@app.command()
-def results(
-    *,
-    metrics: Annotated[
-        Path, typer.Option(exists=True, file_okay=False, help="folder of JSON files")
-    ] = Path("metrics"),
-    update: Annotated[
-        Path | None,
-        typer.Option(exists=True, dir_okay=False, help="page to put the tables into"),
-    ] = None,
-) -> None:
-    """Show the results of this tree as Markdown tables, the best system first."""
-    try:
-        tables = leaderboard.markdown(read_metrics(metrics))
-        page = leaderboard.replaced(update.read_text("utf-8"), tables) if update else ""
-    except ValueError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(1) from error
-    if update:
-        update.write_text(page, "utf-8")
-    else:
-        typer.echo(tables)
-
-
-def read_metrics(directory: Path) -> dict[str, Any]:
-    """Return {name: content} of the JSON files of systems and stages, by path without ending.
-
-    Raises:
-        ValueError: if a file is no JSON.
-    """
-    found = {}
-    for path in sorted([*directory.glob("*.json"), *directory.glob("pretrain/*.json")]):
-        try:
-            content = json.loads(path.read_text("utf-8"))
-        except ValueError as error:
-            raise ValueError(f"{path} is no JSON ({error}); run `dvc repro`") from error
-        found[path.relative_to(directory).with_suffix("").as_posix()] = content
-    return found
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,58 @@
+"""disturbances.json: what the clips or predictions that lie beside it went through, as a list.
+
+name       under which they lie: in data/disturbed/<encoder>/ clip c is the clip `<name>/c` of the
+           shards, in data/robustness/<experiment>/ predictions are <name>.parquet
+kind       white_noise, gain, blur ...; none, missing_audio, missing_video, shift
+strength   in `unit`; null where there is none
+unit       dB, px, factor, s, or nothing
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from avsc.artifacts import whole
+
+FILE = "disturbances.json"
+NAME = re.compile(r"\w[\w.+-]*")  # of a file
+
+
+@dataclass(frozen=True)
+class Disturbance:
+    """What was done, how strongly, and under which name the result lies."""
+
+    name: str
+    kind: str
+    strength: float | int | None = None
+    unit: str = ""
+
+    def clips(self, clip_id: Sequence[str]) -> list[tuple[str, str]]:
+        """Return what the shards call each clip so disturbed, and the clip."""
+        return [(f"{self.name}/{c}", c) for c in clip_id]
+
+
+def write(directory: Path, done: Sequence[Disturbance]) -> None:
+    """Write what there is in a directory."""
+    rows = [asdict(d) for d in done]
+    whole.write(directory / FILE, (json.dumps(rows, indent=1) + "\n").encode())
+
+
+def read(directory: Path) -> list[Disturbance]:
+    """Return what `write` wrote.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is damaged.
+    """
+    path = directory / FILE
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is not there; run `dvc repro` or `dvc pull` first")
+    try:
+        done = [Disturbance(**row) for row in json.loads(path.read_bytes())]
+        if odd := [d.name for d in done if not NAME.fullmatch(d.name)]:
+            raise ValueError(f"{odd[0]!r} is no name of a file")
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path} is damaged ({error}); delete it and run `dvc repro`") from error
+    return done

@@ -1,0 +1,80 @@
+"""The media that a data set lists, opened one by one: what is damaged, before a run finds out."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from avsc.datasets import files, listing, tau
+from avsc.datasets.offenders import Offenders
+from avsc.media import DecodeError, container, pictures, sound
+
+Pair = tuple[Path, Path]  # sound and pictures of a clip
+
+
+def listed(
+    root: Path, *, fold: str = "fold1", columns: Mapping[str, str] = tau.COLUMNS
+) -> list[Pair]:
+    """Return the files of every clip that some csv lists, each pair once.
+
+    Those that are absent, or outside the root, are left out.
+    """
+    names = [
+        "meta.csv",
+        *(f"evaluation_setup/{fold}_{p}.csv" for p in ("train", "test", "evaluate")),
+    ]
+    columns, ignored = {**tau.COLUMNS, **columns}, Offenders(root)
+    tables = (listing.read(root, name, columns, {"audio", "video"}, ignored) for name in names)
+    lines = (line for table in tables if table for line in table.lines.values())
+    pairs = dict.fromkeys((line.audio, line.video) for line in lines)
+    inside = root.resolve()
+    fit = [pair for pair in pairs if not any(files.locate(inside, path)[0] for path in pair)]
+    return [(root / audio, root / video) for audio, video in fit]
+
+
+def damages(
+    pairs: Sequence[Pair], *, seconds: int | None, threads: int
+) -> Iterator[tuple[Pair, list[str]]]:
+    """Yield, in order, what is wrong with the files of each clip.
+
+    Sounds are read in full. Of pictures every packet is read, and the first picture decoded.
+
+    Args:
+        pairs: sound and pictures of each clip; one file twice where it holds both.
+        seconds: what each clip must last; None: its own whole seconds.
+        threads: how many clips are opened at once.
+    """
+
+    def wrong(pair: Pair) -> list[str]:
+        found = []
+        for file, probe in zip(pair, (_sound, _pictures), strict=True):
+            found += _objections(probe, file, seconds)
+        return found
+
+    with ThreadPoolExecutor(threads) as pool:
+        yield from zip(pairs, pool.map(wrong, pairs), strict=True)
+
+
+def _objections(
+    probe: Callable[[Path, int | None], None], file: Path, seconds: int | None
+) -> list[str]:
+    try:
+        probe(file, seconds)
+    except (DecodeError, OSError) as error:
+        return [str(error)]
+    return []
+
+
+def _sound(file: Path, seconds: int | None) -> None:
+    native, rate = sound.of(file)
+    sound.whole_seconds(file, native, rate, seconds)
+
+
+def _pictures(file: Path, seconds: int | None) -> None:
+    with container.demuxed(file, "video") as (track,):
+        end = track.span()[1]
+        wanted = (seconds or 1) - 0.5 - pictures.SLACK_S
+        if end < wanted:
+            cause = f"the pictures end here, expected them to reach {float(wanted):.1f} s"
+            raise container.failure(file, end, f"{cause}; fetch the file again")
+        if next(track.decode(track.packets), None) is None:
+            raise container.failure(file, 0, "its video track holds no picture; fetch it again")

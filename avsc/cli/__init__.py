@@ -1,0 +1,44 @@
+"""The command `avsc`; each file here is a command, or a group of them."""
+
+import typer
+
+from avsc.cli import bench, data, params, predict, report, results, score, submission
+from avsc.cli.examples import taught
+from avsc.cli.results import read_metrics
+
+__all__ = ["app", "read_metrics"]
+
+app = typer.Typer(
+    help="Audio-visual scene classification: which scene is it, by what is heard and seen?",
+    epilog="`avsc COMMAND --help` shows examples; `avsc --install-completion` teaches your shell.",
+    no_args_is_help=True,
+)
+
+
+@app.callback()
+def avsc() -> None:
+    """Audio-visual scene classification: which scene is it, by what is heard and seen?"""
+
+
+taught(
+    app,
+    predict.predict,
+    "avsc predict holiday.mp4                                  # a table",
+    "avsc predict *.mkv --format csv --output scenes.csv",
+    "avsc predict clip.mp4 --audio clip.wav --plot clip.png    # sound of its own",
+    "avsc predict *.mp4 --audio recordings/                    # <name>.wav",
+    "avsc predict clip.mp4 --experiment early --format json",
+    "avsc predict --evaluation-set data/raw/tau2021-evaluation",
+)
+taught(
+    app,
+    score.score,
+    "avsc score predictions.tsv",
+    "avsc score predictions.tsv --labels data/raw/tau2021/evaluation_setup/fold1_evaluate.csv",
+)
+taught(app, results.results, "avsc results", "avsc results --update README.md")
+taught(app, report.report, "avsc report", "avsc report --rebuild", "avsc report --no-open")
+taught(app, bench.bench, "avsc bench", "avsc bench --list", "avsc bench semantic_fusion")
+app.add_typer(data.app, name="data")
+app.add_typer(params.app, name="params")
+app.add_typer(submission.app, name="submission")

@@ -1,0 +1,29 @@
+"""What commands say on stderr, a line each, whatever is in the names of files."""
+
+from typing import NoReturn
+
+import typer
+
+FAILED, USAGE = 1, 2
+
+
+def line(text: object) -> str:
+    """Return text on one line, without characters that steer a terminal."""
+    joined = " ".join(str(text).split())
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in joined)
+
+
+def say(text: object) -> None:
+    """Write a line to stderr."""
+    typer.echo(line(text), err=True)
+
+
+def stop(error: object, *, code: int = FAILED) -> NoReturn:
+    """Say what went wrong and end the command.
+
+    Raises:
+        typer.Exit: always, with `code`.
+    """
+    text = error.args[0] if isinstance(error, KeyError) and error.args else error
+    typer.echo("\n".join(line(part) for part in f"error: {text}".splitlines()), err=True)
+    raise typer.Exit(code)

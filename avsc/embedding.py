@@ -1,0 +1,116 @@
+"""An encoder of params.yaml, and what it takes of a clip: for embed, disturb and predict."""
+
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import avsc.encoders
+import avsc.media
+from avsc.artifacts import media
+from avsc.artifacts import weights as weights_file
+from avsc.device import device
+
+ARRAYS = {"audio": ("waveform",), "video": ("jpeg", "jpeg_length")}  # of data/media, by modality
+
+
+def create(block: Mapping[str, Any], *, root: Path = Path("data")) -> Any:
+    """Return an encoder with the weights that its block of params.yaml names.
+
+    Raises:
+        FileNotFoundError: if the weights are a file that is not there, or pretrained and neither on
+            this machine nor to be had.
+        TypeError: if the block has a key that the encoder does not take.
+        ValueError: if there is no such encoder, or its weights are damaged, of another shape or not
+            the ones that `sha256` says.
+    """
+    own = {k: v for k, v in block.items() if k not in ("encoder", "weights", "sha256", "views")}
+    encoder, weights, sha256 = block["encoder"], block["weights"], block.get("sha256")
+    if sha256 and weights in ("none", "random"):
+        raise ValueError(
+            f"{encoder} has weights: {weights}, of which no file could have sha256 {sha256}; drop "
+            "sha256, or set weights: to the file"
+        )
+    if weights == "none":
+        return avsc.encoders.create(encoder, **own)
+    own["device"] = device()
+    if weights in ("pretrained", "random"):
+        made: Any = avsc.encoders.create(encoder, weights=weights, **own)
+        if sha256:
+            weights_file.check_digest(_pretrained_file(made), sha256)
+        return made
+    state, classes = weights_file.read(root / "weights" / weights, sha256=sha256)
+    return avsc.encoders.create(encoder, weights=state, **({"classes": classes} | own))
+
+
+def _pretrained_file(encoder: Any) -> Path:
+    path, _ = weights_file.files_of(encoder.origin.name, encoder.origin.revision)
+    if path is None:
+        raise ValueError(
+            f"{encoder.origin.name} is in the cache in several files or under a name of its own, "
+            "of which sha256 is not known; drop sha256 and name a commit as revision"
+        )
+    return path
+
+
+def provenance(
+    encoder: Any, block: Mapping[str, Any], *, root: Path = Path("data")
+) -> dict[str, Any]:
+    """Return what an encoder's parameters are and where they come from.
+
+    Returns:
+        `encoder` and `weights` as in the block; `name`, `revision` and `licence` of what was
+        fetched by name, the revision as the commit that it was; `file_sha256` of the file that was
+        read; `state_sha256` of all parameters and buffers, wherever they came from; `parameters`,
+        their number. None is what is not known or does not apply.
+    """
+    made = {"encoder": block["encoder"], "weights": block["weights"]}
+    name = revision = licence = path = None
+    if block["weights"] == "pretrained":
+        origin = encoder.origin
+        path, commit = weights_file.files_of(origin.name, origin.revision)
+        name, revision = origin.name, commit if path else origin.revision
+        licence = origin.licence or weights_file.licence(origin.name, origin.revision)
+    elif block["weights"] not in ("none", "random"):
+        path = root / "weights" / block["weights"]
+    net = getattr(encoder, "model", None)
+    return made | {
+        "name": name,
+        "revision": revision,
+        "licence": licence,
+        "file_sha256": None if path is None else weights_file.digest(path),
+        "state_sha256": None if net is None else weights_file.state_digest(net.state_dict()),
+        "parameters": 0 if net is None else sum(p.numel() for p in net.parameters()),
+    }
+
+
+def identity(
+    encoder: Any, block: Mapping[str, Any], *, root: Path = Path("data")
+) -> tuple[int, dict[str, Any], str]:
+    """Return what decides an encoder's numbers: its VERSION, its block less the views, its weights.
+
+    What a file holds is known by its digest; what a name on the hub stands for may change, so there
+    it is the digest of the parameters.
+    """
+    version = import_module(f"avsc.encoders.{block['encoder']}").VERSION
+    own = {k: v for k, v in block.items() if k != "views"}
+    if block["weights"] == "pretrained":
+        return version, own, weights_file.state_digest(encoder.model.state_dict())
+    return version, own, weights_file.digest(root / "weights" / block["weights"])
+
+
+def rows(encoder: Any, clip: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return what `encoder` takes of a clip: a row a second, or one row of the whole clip.
+
+    Args:
+        encoder: says its modality and scope.
+        clip: the arrays of `artifacts.media` that ARRAYS names for the modality.
+    """
+    whole = encoder.scope == "clip"
+    if encoder.modality == "audio":
+        waveform = clip["waveform"]
+        return waveform.swapaxes(0, 1).reshape(1, 2, -1) if whole else waveform
+    pictures = np.stack([avsc.media.picture(jpeg) for jpeg in media.pictures(clip)])
+    return pictures[None] if whole else pictures[:, None]

@@ -1,0 +1,127 @@
+"""Trained experiments with their encoders: which there are, which is best, and how to get one."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from avsc import embedding, experiment, params
+from avsc.artifacts import manifest, predictions, shard
+from avsc.experiment import Fitted
+from avsc.scoring import metrics
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A trained experiment with its encoders.
+
+    Attributes:
+        experiment: its name.
+        data: the name of the data set that it learned from.
+        fitted: the trained system.
+        encoders: {modality: encoder}.
+        decode: what `media.decode` takes, apart from the length.
+        window_s: length of the clips that it learned from, None where they have no common one;
+            used where it classifies whole clips.
+    """
+
+    experiment: str
+    data: str
+    fitted: Fitted
+    encoders: Mapping[str, Any]
+    decode: Mapping[str, Any]
+    window_s: int | None
+
+    @property
+    def scenes(self) -> tuple[str, ...]:
+        """Return the scenes, in the order of the probabilities."""
+        return tuple(self.fitted.config["scenes"])
+
+    @property
+    def sees_clips(self) -> bool:
+        """Return whether it classifies whole clips, where others classify every second."""
+        return self.fitted.config["scope"] == "clip"
+
+
+def names(root: Path = Path()) -> list[str]:
+    """Return the experiments of params.yaml that have been trained."""
+    named = params.load("train", root / "params.yaml") or {}
+    return [n for n in named if (root / "data/models" / n / "config.json").is_file()]
+
+
+def best_on_validation(root: Path = Path()) -> str:
+    """Return the trained experiment with the lowest macro log-loss on the validation fold.
+
+    Experiments that classify seconds come before those that classify whole clips, for the losses
+    of the two cannot be compared. No label of the test fold is read.
+
+    Raises:
+        FileNotFoundError: if nothing is trained.
+        ValueError: if a file is damaged.
+    """
+    losses = {name: _validation_loss(root, name) for name in names(root)}
+    if not losses:
+        raise FileNotFoundError(
+            f"{root / 'data/models'} holds no trained experiment of params.yaml; run `dvc repro`"
+        )
+    return min(losses, key=lambda name: losses[name])
+
+
+def _validation_loss(root: Path, name: str) -> tuple[bool, float]:
+    labels = manifest.read(root / "data/manifest/labels_train.csv", manifest.LABELS)
+    scene = {r["clip_id"]: r["scene_label"] for r in labels if r["split"] == "val"}
+    p = predictions.read(root / f"data/predictions/{name}.parquet", "val")
+    targets = np.array([p.scenes.index(scene[c]) for c in p.clip_id])
+    losses = metrics.log_losses(targets, p.probs)
+    return p.segment is None, metrics.macro(targets, losses)
+
+
+def load(name: str, root: Path = Path()) -> Predictor:
+    """Return a trained experiment with its encoders.
+
+    Args:
+        name: an entry of `train` in params.yaml.
+        root: of the project.
+
+    Raises:
+        FileNotFoundError: if it is not trained, or weights are not there.
+        KeyError: if params.yaml has no longer an encoder of it.
+        ValueError: if it is unknown, if its files are damaged, or if params.yaml has changed since.
+    """
+    directory, yaml = root / "data/models" / name, root / "params.yaml"
+    if not (directory / "config.json").is_file():
+        there = ", ".join(names(root)) or "none; run `dvc repro`"
+        raise ValueError(f"no trained experiment {name!r} (ensembles are none); there are: {there}")
+    fitted = experiment.restore(directory)
+    blocks = {m: params.load(f"embed.{e}", yaml) for m, e in fitted.config["inputs"].items()}
+    for m, block in blocks.items():
+        _check_unchanged(root / "data/embeddings" / fitted.config["inputs"][m], block, "views")
+    decode = params.load("decode", yaml)
+    _check_unchanged(root / "data/media", decode, "on_error", "seconds")
+    return Predictor(
+        experiment=name,
+        data=str(params.load("data", yaml)),
+        fitted=fitted,
+        encoders={m: embedding.create(b, root=root / "data") for m, b in blocks.items()},
+        decode={k: v for k, v in decode.items() if k not in ("on_error", "seconds")},
+        window_s=decode["seconds"],
+    )
+
+
+def _check_unchanged(directory: Path, block: Mapping[str, Any], *apart: str) -> None:
+    """Refuse parameters that are not those by which `directory` was made, if it is there."""
+    for path in shard.paths(directory)[:1] if directory.is_dir() else []:
+        with shard.reading(path) as s:
+            made = json.loads(s.about["params"])
+        found, expected = (
+            {k: v for k, v in p.items() if k not in apart}
+            for p in (json.loads(json.dumps(block)), made)
+        )
+        if found != expected:
+            raise ValueError(
+                f"{directory} was made with {expected}, but params.yaml now says {found}; "
+                "run `dvc repro`, or bring back the parameters (`avsc params use`)"
+            )

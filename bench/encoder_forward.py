@@ -1,0 +1,96 @@
+"""Encoder forward: a clip's ten seconds at once, and in bf16 where the CPU has AMX.
+
+Networks with random weights, on input that is ready. Instead of a batch: second after second, in
+fp32. Instead of bf16 in channels_last: the same batch in fp32. Without AMX, bf16 is slower than
+fp32 on a CPU, so that row stays empty there. `difference` of bf16 is one less the cosine.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+import avsc.encoders
+from avsc.device import device
+from avsc.encoders import ast, timm_image
+from bench._table import cores, has_amx, main
+from bench._turns import Row, compared, difference, in_turns, threads
+
+REACH_BF16 = 2.5
+AST: dict[str, Any] = {"config": {"num_labels": 527}, "weights": "random"}
+NETWORKS: dict[str, tuple[str, dict[str, Any], tuple[int, ...]]] = {
+    "AST-base": ("ast", AST, (98, 128)),
+    "ConvNeXt-Base": (
+        "timm_image",
+        {"name": "convnext_base", "weights": "random"},
+        (1, 3, 224, 224),
+    ),
+    "ResNet50": ("timm_image", {"name": "resnet50", "weights": "random"}, (1, 3, 224, 224)),
+}
+SMALL: dict[str, tuple[str, dict[str, Any], tuple[int, ...]]] = {
+    "a tiny AST": ("ast", ast.TINY, (98, 128)),
+    "a tiny ConvNeXt": ("timm_image", timm_image.TINY, (1, 3, 32, 32)),
+}
+
+
+def results(*, quick: bool = False) -> list[Row]:
+    """Return two rows for each network: the batch, and bf16."""
+    networks, repeats = (SMALL, 1) if quick else (NETWORKS, 2)
+    return [row for name in networks for row in _rows(name, *networks[name], repeats)]
+
+
+def _rows(
+    name: str, encoder: str, params: dict[str, Any], shape: tuple[int, ...], repeats: int
+) -> list[Row]:
+    model: nn.Module = avsc.encoders.create(encoder, device=device(), **params).model
+    rows = torch.randn(10, *shape, generator=torch.Generator().manual_seed(0)).to(device())
+    fast = device() == "cuda" or has_amx()
+    sides: dict[str, Callable[[], Tensor]] = {
+        "batch": lambda: embedding(model, rows),
+        "alone": lambda: torch.cat([embedding(model, row[None]) for row in rows]),
+    }
+    if fast:
+        sides["bf16"] = lambda: in_bf16(model, rows)
+    with threads(cores()):
+        given, took = in_turns(sides, repeats=repeats)
+    return [
+        compared(
+            f"{name}: {len(rows)} seconds at once",
+            "second after second",
+            took["batch"],
+            took["alone"],
+            difference=difference(given["batch"], given["alone"]),
+        ),
+        compared(
+            f"{name}: bf16",
+            "fp32",
+            took.get("bf16"),
+            took["batch"] if fast else None,
+            reach=REACH_BF16,
+            difference=_off(given["bf16"], given["batch"]) if fast else None,
+            remark="" if fast else "no AMX",
+        ),
+    ]
+
+
+def embedding(model: nn.Module, rows: Tensor) -> Tensor:
+    """Return the embeddings in fp32."""
+    with torch.inference_mode():
+        return model(rows)[0].float().cpu()
+
+
+def in_bf16(model: nn.Module, rows: Tensor) -> Tensor:
+    """Return the embeddings by bf16 autocast, pictures in channels_last."""
+    if rows.ndim == 5:
+        rows = rows[:, 0].contiguous(memory_format=torch.channels_last)[:, None]
+    with torch.autocast(device(), torch.bfloat16):
+        return embedding(model, rows)
+
+
+def _off(found: Tensor, expected: Tensor) -> float:
+    return 1 - nn.functional.cosine_similarity(found, expected).min().item()
+
+
+if __name__ == "__main__":
+    main("encoder_forward")

@@ -1,0 +1,43 @@
+"""compare <name>: predictions of two systems, test labels -> metrics/compare/<name>.{json,csv}.
+
+A difference is one's score less the other's, with its 95 % interval over the same locations.
+"""
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from avsc import evaluation, params
+from avsc.artifacts import metrics
+from avsc.scoring import uncertainty
+
+
+def main(name: str) -> None:
+    p, data, seed = (params.load(key) for key in (f"compare.{name}", "data", "seed"))
+    systems = {side: p[side] for side in ("one", "other")}
+    paths = {side: Path(f"data/predictions/{system}.parquet") for side, system in systems.items()}
+    one, other = evaluation.together(paths, seconds=params.load("decode.seconds")).values()
+    rows: list[dict[str, Any]] = []
+    summary: dict[str, Any] = {"data": data, **systems}
+    for protocol, items in one.items.items():
+        rival, locations = other.items[protocol], one.column("location", protocol)
+        mcnemar = asdict(uncertainty.mcnemar(items.right, rival.right))
+        values = {
+            "log_loss_macro": items.losses - rival.losses,
+            "accuracy_macro": items.right.astype(float) - rival.right,
+        }
+        summary[protocol] = {"mcnemar_p": mcnemar["p"]}
+        for metric, v in values.items():
+            found = uncertainty.macro_interval(items.targets, v, locations, seed=seed)
+            bounds = {"low": found.bootstrap_low, "high": found.bootstrap_high}
+            about = {"data": data, "protocol": protocol, "metric": metric, **systems}
+            tested = mcnemar if metric == "accuracy_macro" else dict.fromkeys(mcnemar)
+            rows.append({**about, "difference": found.value, **bounds, **tested})
+            summary[protocol][f"{metric}_difference"] = found.value
+    metrics.write(Path(f"metrics/compare/{name}.json"), summary)
+    metrics.write_table(Path(f"metrics/compare/{name}.csv"), rows)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

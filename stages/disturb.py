@@ -1,0 +1,61 @@
+"""disturb <encoder>: clips of the test fold, noisy, blurred ... -> data/disturbed/<encoder>/."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from avsc import embedding, params
+from avsc.artifacts import disturbances, extraction, manifest, media
+from avsc.artifacts.disturbances import Disturbance
+from avsc.device import device
+from avsc.media.disturbances import VERSION, effects
+
+
+def main(name: str) -> None:
+    p, asked = params.load(f"embed.{name}"), params.load(f"disturb.{name}")
+    named, own = ({key: block[key] for key in ("encoder", "weights")} for block in (asked, p))
+    if named != own:
+        raise ValueError(f"disturb.{name} has {named}, embed.{name} {own}; give both the same")
+    encoder, seed = embedding.create(p), asked.get("seed", 0)
+    strengths = {key: s for key, s in asked.items() if key not in ("encoder", "weights", "seed")}
+    todo = effects(strengths, modality=encoder.modality, seed=seed)
+    made = [Disturbance(e.name, e.kind.name, e.strength, e.kind.unit) for e in todo]
+    library = media.Library(Path("data/media"))
+    rows = manifest.read(Path("data/manifest/media.csv"), manifest.MEDIA)
+    test = [r["clip_id"] for r in rows if r["fold"] == "test" and r["clip_id"] in library.key]
+    work = {item: (e, c) for e, d in zip(todo, made, strict=True) for item, c in d.clips(test)}
+
+    made_of = ("disturbed", VERSION, seed, *embedding.identity(encoder, p))
+    keys = {
+        item: extraction.key_of(*made_of, effect.name, library.key[clip_id])
+        for item, (effect, clip_id) in work.items()
+    }
+
+    def encode(item: str) -> extraction.Arrays:
+        effect, clip_id = work[item]
+        clip = library.read(clip_id, embedding.ARRAYS[encoder.modality])
+        embedded = encoder(effect(embedding.rows(encoder, clip)))["embedding"]
+        if not np.isfinite(embedded).all():
+            raise ValueError(f"{name}: {item!r} is NaN or infinite; is it too strong?")
+        return {"embedding": embedded}
+
+    about = {
+        "made_by": f"disturb {name}",
+        "params": json.dumps(p, sort_keys=True),
+        "modality": encoder.modality,
+        "scope": encoder.scope,
+    }
+    torch.set_num_threads(1)  # as in embed
+    threads = os.cpu_count() or 1 if device() == "cpu" else 1
+    out = Path("data/disturbed") / name
+    tally = extraction.extract(out, keys, encode, about=about, threads=threads)
+    disturbances.write(out, made)
+    print(f"disturb {name}: {tally}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,113 @@
+"""Both sides of each benchmark do the same work; how fast they are is for `make bench` to say."""
+
+import sys
+from fractions import Fraction
+from importlib import import_module
+
+import numpy as np
+import pytest
+
+from bench import _table, _turns
+from bench._table import markdown, names
+
+CLOSE = {  # the largest difference that two ways of computing the same may have, by benchmark
+    "ast_segments": 1e-5,
+    "decode": 3.0,  # of 255, the rounding from YUV to RGB
+    "encoder_forward": 1e-4,
+    "feature_store": 0.0,
+    "front_ends": 1e-3,
+    "head_training": 1e-5,
+    "scalogram": 1e-4,
+    "semantic_fusion": 1e-5,
+}
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+@pytest.mark.parametrize("name", CLOSE)
+def test_both_sides_give_the_same(name):
+    rows = import_module(f"bench.{name}").results(quick=True)
+    found = [row["difference"] for row in rows if row["difference"] is not None]
+    assert found
+    assert max(found) <= CLOSE[name]
+
+
+def test_pictures_found_from_keyframes_are_those_of_full_decoding(tmp_path):
+    decode, path, times = (
+        import_module("bench.decode"),
+        tmp_path / "a.mp4",
+        [Fraction(1, 2), Fraction(3, 2)],
+    )
+    decode.encode(path, gop=12, size=(160, 96), frames=2 * decode.FPS)
+    pictures = decode.ours(path, times)
+    assert len(pictures) == 2
+    np.testing.assert_array_equal(pictures, decode.in_full(path, times))
+
+
+@pytest.mark.slow
+def test_the_scaling_curve_has_a_row_for_each_size_and_one_of_slopes():
+    rows = import_module("bench.scaling").results(quick=True)
+    assert [row["clips"] for row in rows] == ["50", "200", "1000 more"]
+    assert all(row["peak MB"] > 0 for row in rows[:-1])
+
+
+def test_every_benchmark_is_tested_here():
+    assert {*CLOSE, "scaling"} == set(names())
+
+
+def test_a_line_that_grows_by_three_from_two_has_slope_three_and_start_two():
+    scaling = import_module("bench.scaling")
+    assert scaling.line([1, 2, 4], [5.0, 8.0, 14.0]) == pytest.approx((3.0, 2.0))
+
+
+def test_the_first_turn_gives_the_results_and_the_others_the_seconds(monkeypatch):
+    clock = iter([0.0, 1.0, 1.0, 11.0, 11.0, 14.0, 14.0, 34.0, 34.0, 36.0, 36.0, 66.0])
+    monkeypatch.setattr(_turns.time, "perf_counter", lambda: next(clock))
+    order = []
+    sides = {"a": lambda: order.append("a") or len(order), "b": lambda: order.append("b")}
+    given, seconds = _turns.in_turns(sides, repeats=3)
+    assert order == ["a", "b"] * 4
+    assert given["a"] == 1
+    assert seconds == {"a": 2.0, "b": 20.0}  # medians of 1 3 2 and 10 20 30
+
+
+def test_arrays_of_another_shape_differ_without_end():
+    assert _turns.difference([1, 2], [1, 2, 3]) == float("inf")
+    assert _turns.difference([1, 2], [1, 4.5]) == 2.5
+
+
+def test_a_row_has_the_ratio_where_both_sides_were_measured():
+    assert _turns.compared("work", "other", 0.5, 2.0)["ratio"] == 4.0
+    assert _turns.compared("work", "other", None, 2.0)["ratio"] is None
+
+
+def test_a_table_leaves_out_columns_without_a_value():
+    row = _turns.compared("work", "other", 0.0005, 2.0, reach=3.0)
+    head, rule, line = markdown([row]).splitlines()
+    assert [c.strip() for c in head.split("|")[1:-1]] == [
+        "work", "instead of", "ours", "instead", "ratio", "to reach"
+    ]  # fmt: skip
+    assert [c.strip() for c in line.split("|")[1:-1]] == [
+        "work", "other", "0.5 ms", "2 s", "4000", "3"
+    ]  # fmt: skip
+    assert len(head) == len(rule) == len(line)
+
+
+def test_the_facts_name_processor_cores_amx_and_torch():
+    assert {"CPU", "cores", "AMX", "torch"} <= set(_table.machine())
+
+
+def test_the_command_line_writes_the_tables_it_is_asked_for(monkeypatch, tmp_path, capsys):
+    page = tmp_path / "new/benchmarks.md"
+    monkeypatch.setattr(sys, "argv", ["bench", "scalogram", "--quick", "--output", str(page)])
+    _table.main()
+    assert "quick: the numbers mean nothing" in page.read_text()
+    assert "## Scalogram: 290 wavelet bands" in page.read_text()
+    assert "| 120 frames x 167 bands" in capsys.readouterr().out
+
+
+def test_an_unknown_benchmark_is_refused(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["bench", "teleport"])
+    with pytest.raises(SystemExit):
+        _table.main()
+    assert "invalid choice: 'teleport'" in capsys.readouterr().err

@@ -1,0 +1,134 @@
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+import avsc.media
+from avsc import embedding
+from avsc.artifacts import disturbances, embeddings, manifest, media, shard
+from avsc.artifacts.disturbances import Disturbance
+from avsc.media.disturbances import dark, gain, white_noise
+from stages import disturb
+
+SECONDS = 2
+FOLD = {"t0": "train", "x0": "test", "x1": "test", "lost": "test"}  # the last one in quarantine
+EARS = {"encoder": "mfcc", "weights": "none"}
+EYES = {
+    "encoder": "timm_image",
+    "weights": "random",
+    "name": "convnext_atto",
+    "model_kwargs": {"depths": [1, 1, 1, 1], "dims": [4, 8, 12, 16]},
+    "classes": ["tree", "car"],
+    "input_size": 32,
+    "views": {"count": 2, "seed": 1},
+}
+
+
+def jpeg(rng):
+    pixels = np.kron(rng.integers(0, 256, (4, 6, 3), np.uint8), np.ones((8, 8, 1), np.uint8))
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "JPEG")
+    return file.getvalue()
+
+
+def decoded(seed):
+    rng = np.random.default_rng(seed)
+    sound = rng.uniform(-0.5, 0.5, (SECONDS, 2, 16000)).astype(np.float32)
+    return media.arrays(sound, [jpeg(rng) for _ in range(SECONDS)])
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """Decoded clips of both folds."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AVSC_DEVICE", "cpu")
+    files = {"audio": "a.wav", "video": "a.mp4"}
+    digests = dict.fromkeys(("audio_sha256", "video_sha256"), "0" * 64)
+    rows = [{"clip_id": c, "fold": fold} | files | digests for c, fold in FOLD.items()]
+    manifest.write(Path("data/manifest/media.csv"), manifest.MEDIA, rows)
+    clips = {c: (c, decoded(i)) for i, c in enumerate(FOLD) if c != "lost"}
+    lost = {"lost": "cut off"}
+    shard.write(Path("data/media/a.h5"), clips, about={}, quarantined=lost)
+    for name in ("none", "random"):
+        Path("data/weights").mkdir(exist_ok=True)
+        Path(f"data/weights/{name}").write_text(f"{name}\n")
+    return tmp_path
+
+
+def run(block, **asked):
+    """Run the stage for an entry of embed; return what it made."""
+    named = {"encoder": block["encoder"], "weights": block["weights"]}
+    params = {"embed": {"it": block}, "disturb": {"it": named | asked}}
+    Path("params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    disturb.main("it")
+    return disturbances.read(Path("data/disturbed/it"))
+
+
+def rows(d, clip_id):
+    ((item, _),) = d.clips([clip_id])
+    return embeddings.read(Path("data/disturbed/it"), [item]).rows
+
+
+@pytest.mark.usefixtures("project")
+def test_only_clips_of_the_test_fold_that_were_decoded_are_disturbed_by_each_of_the_effects():
+    done = run(EARS, white_noise_db=[10, 0], gain_db=[-6])
+    assert done == [
+        Disturbance("white_noise_db_10", "white_noise", 10, "dB"),
+        Disturbance("white_noise_db_0", "white_noise", 0, "dB"),
+        Disturbance("gain_db_-6", "gain", -6, "dB"),
+    ]
+    expected = {item for d in done for item, _ in d.clips(["x0", "x1"])}
+    assert embeddings.clips(Path("data/disturbed/it")) == expected
+
+
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize("scope", ["segment", "clip"])
+def test_an_encoder_of_seconds_or_of_clips_hears_the_disturbed_sound(scope):
+    block = EARS | {"scope": scope}
+    noise, soft = run(block, white_noise_db=[0], gain_db=[-6], seed=3)
+    sound = decoded(1)["waveform"]
+    encoder = embedding.create(block)
+    for d, x in ((noise, white_noise(sound, 0, 3)), (soft, gain(sound, -6))):
+        expected = encoder(embedding.rows(encoder, {"waveform": x}))["embedding"]
+        np.testing.assert_array_equal(rows(d, "x0"), expected)
+        assert len(expected) == (1 if scope == "clip" else SECONDS)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize("scope", ["segment", "clip"])
+def test_an_encoder_of_seconds_or_of_clips_sees_the_disturbed_pictures(scope):
+    block = EYES | {"scope": scope}
+    (d,) = run(block, dark_factor=[0.25])
+    pictures = np.stack([avsc.media.picture(j) for j in media.pictures(decoded(2))])
+    shown = dark(pictures, 0.25)
+    x = shown[None] if scope == "clip" else shown[:, None]
+    np.testing.assert_array_equal(rows(d, "x1"), embedding.create(block)(x)["embedding"])
+
+
+@pytest.mark.usefixtures("project")
+def test_another_strength_encodes_its_own_clips_alone(capsys):
+    run(EARS, white_noise_db=[10])
+    assert "2 encoded, 0 kept" in capsys.readouterr().out
+    run(EARS, white_noise_db=[20, 10])
+    assert "2 encoded, 0 kept, 2 taken over" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("project")
+def test_an_encoder_that_nothing_disturbs_is_listed_as_such():
+    assert run(EARS) == []
+
+
+@pytest.mark.usefixtures("project")
+def test_a_kind_of_the_other_modality_is_refused():
+    with pytest.raises(ValueError, match="no disturbance blur_px of audio"):
+        run(EARS, blur_px=[1])
+
+
+@pytest.mark.usefixtures("project")
+def test_an_encoder_that_is_not_that_of_embed_is_refused():
+    with pytest.raises(ValueError, match=r"disturb.it has .*'mfcc'.*embed.it .*'mfcc'.*both the"):
+        run(EARS, weights="random")
