@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import RLock
 
 import huggingface_hub.constants
 import numpy as np
@@ -11,6 +12,7 @@ from jaxtyping import Float32
 from torch import Tensor, nn
 
 Weights = str | Mapping[str, Tensor]
+DRAWING = RLock()
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,11 @@ def check_weights(weights: Weights) -> None:
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Draw from `seed` inside; the caller's generators go on as if nothing had happened."""
-    with torch.random.fork_rng(devices=[]):
+    """Draw from `seed` inside; the caller's generators go on as if nothing had happened.
+
+    Threads draw one after the other, for torch's default generator is the same for all of them.
+    """
+    with DRAWING, torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         yield
 

@@ -16,7 +16,7 @@ from avsc.encoders._augment import draw_of, stacked
 from avsc.encoders._spectrum import check_scope
 from avsc.encoders._tagger import Origin, Weights, check_weights, hub, load, seeded, tag
 
-VERSION = 1
+VERSION = 2
 TINY: dict[str, Any] = {
     "name": "convnext_atto",
     "model_kwargs": {"depths": [1, 1, 1, 1], "dims": [4, 8, 12, 16]},

@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -34,6 +36,16 @@ def test_half_the_pictures_are_flipped():
     change = augmentation(CONFIG, **WHOLE, **DULL)
     flipped = [bool(changed(change, half, draw)[0, 0, 0, 0]) for draw in range(400)]
     assert np.mean(flipped) == pytest.approx(0.5, abs=0.1)  # 4 standard errors
+
+
+def test_threads_draw_what_one_thread_draws():
+    change = augmentation(CONFIG)
+    at = np.arange(64)
+    x = picture(4 * at[None], 4 * at[:, None], 0)
+    alone = [changed(change, x, draw) for draw in range(200)]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda draw: changed(change, x, draw), range(200)))
+    assert all(map(torch.equal, alone, together))
 
 
 def test_a_crop_has_the_area_and_the_shape_that_are_asked_for():
