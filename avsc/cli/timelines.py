@@ -39,13 +39,14 @@ def show(found: Classified, p: Predictor) -> None:
 
 def _print(console: Console, found: Classified, p: Predictor) -> None:
     if not (t := found.timeline):
-        console.print(Text(f"{line(found.file)}: {line(found.error)}"))
+        console.print(Text(f"{line(found.file)}: {line(found.error)}"), soft_wrap=True)
         return
     top = int(t.whole.argmax())
-    console.print(Text(f"{line(found.file)}: {t.scenes[top]} ({t.whole[top]:.1%})", "bold"))
-    console.print(Text(f"{_about(p)}; probabilities in %", "dim"))
+    headline = f"{line(found.file)}: {t.scenes[top]} ({t.whole[top]:.1%})"
+    console.print(Text(headline, "bold"), soft_wrap=True)
+    console.print(Text(f"{_about(p)}; probabilities in %", "dim"), soft_wrap=True)
     for note in t.notes:
-        console.print(Text(line(note), "dim"))
+        console.print(Text(line(note), "dim"), soft_wrap=True)
     names = max(len(scene) for scene in t.scenes)
     room = console.width - names - EDGES - WHOLE
     # 100 and a blank, and wider where seconds have more digits or rows are windows

@@ -205,7 +205,7 @@ def test_a_broken_file_costs_a_line_and_the_others_go_on(predict, film, tmp_path
 def test_names_of_files_cannot_steer_the_terminal(predict, film):
     done = predict(film("a[red]\x1b[2Jb.mp4"))
     assert done.exit_code == 0
-    assert "a[red]\\x1b[2Jb.mp4: " in done.stdout.replace("\n", "")
+    assert "a[red]\\x1b[2Jb.mp4: " in done.stdout
     assert "\x1b" not in done.stdout
 
 
