@@ -35,9 +35,7 @@ def bench(
     ] = None,
     *,
     only_list: Annotated[bool, typer.Option("--list", help="say what there is")] = False,
-    quick: Annotated[
-        bool, typer.Option(help="too little work to mean anything; shows the form")
-    ] = (False),
+    quick: Annotated[bool, typer.Option("--quick", help="show the form: too little work")] = False,
 ) -> None:
     """Run the benchmarks of bench/ on this machine, one after the other.
 
