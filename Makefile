@@ -46,7 +46,7 @@ dag: $(STAMP) ## draw the pipeline
 	dvc dag
 
 lock: ## pin what pyproject.toml asks for, with hashes (needs uv)
-	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+	uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-emit-find-links --no-annotate --no-header --quiet --output-file requirements.lock
 
 .PHONY: help setup repro test quick check fix cov bench metrics dag lock
