@@ -1,17 +1,22 @@
 """An encoder of params.yaml, and what it takes of a clip: for embed, disturb and predict."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
+from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 import avsc.encoders
 import avsc.media
 from avsc.artifacts import media
 from avsc.artifacts import weights as weights_file
+from avsc.artifacts.making import Encode
+from avsc.artifacts.shard import Arrays
 from avsc.device import device
+from avsc.threads import cores, in_threads
 
 ARRAYS = {"audio": ("waveform",), "video": ("jpeg", "jpeg_length")}  # of data/media, by modality
 
@@ -114,3 +119,58 @@ def rows(encoder: Any, clip: Mapping[str, np.ndarray]) -> np.ndarray:
         return waveform.swapaxes(0, 1).reshape(1, 2, -1) if whole else waveform
     pictures = np.stack([avsc.media.picture(jpeg) for jpeg in media.pictures(clip)])
     return pictures[None] if whole else pictures[:, None]
+
+
+class Embedder:
+    """An encoder over decoded clips; what is sent to another process is opened anew there.
+
+    Args:
+        block: of params.yaml, as in `create`, `views` among it.
+        varied: the clips that get views.
+        root: holds media/ and weights/.
+    """
+
+    def __init__(
+        self, block: Mapping[str, Any], *, varied: Collection[str], root: Path = Path("data")
+    ) -> None:
+        self.block, self.varied, self.root = block, frozenset(varied), root
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {k: self.__dict__[k] for k in ("block", "varied", "root")}
+
+    @cached_property
+    def encoder(self) -> Any:
+        """Return the encoder."""
+        return create(self.block, root=self.root)
+
+    @cached_property
+    def library(self) -> media.Library:
+        """Return the decoded clips."""
+        return media.Library(self.root / "media")
+
+    def __call__(self) -> Encode:
+        """Return what encodes a stream of clips."""
+        return clips_in_threads(self._arrays)
+
+    def _arrays(self, clip_id: str) -> Arrays:
+        x = rows(self.encoder, self.library.read(clip_id, ARRAYS[self.encoder.modality]))
+        arrays = self.encoder(x)
+        if clip_id in self.varied:
+            arrays["views"] = self.encoder.views(x, **self.block["views"])
+        check_finite(arrays, f"clip {clip_id!r}", "are its weights damaged?")
+        return arrays
+
+
+def clips_in_threads(arrays: Callable[[str], Arrays]) -> Encode:
+    """Return what encodes a stream of clips, several at once, each in one thread.
+
+    So the bits of a clip do not depend on the number of cores.
+    """
+    torch.set_num_threads(1)
+    return in_threads(arrays, threads=cores() if device() == "cpu" else 1)
+
+
+def check_finite(arrays: Arrays, what: str, hint: str) -> None:
+    """Raise a ValueError if an array holds NaN or infinity."""
+    if bad := [n for n, a in arrays.items() if not np.isfinite(a).all()]:
+        raise ValueError(f"{' and '.join(bad)} of {what} is NaN or infinite; {hint}")

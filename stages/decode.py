@@ -2,12 +2,15 @@
 
 import hashlib
 import json
-import os
+from functools import partial
 from pathlib import Path
 
 import avsc.media
 from avsc import params
 from avsc.artifacts import extraction, manifest, media, metrics
+from avsc.artifacts.making import Quarantined
+from avsc.artifacts.shard import Arrays
+from avsc.threads import cores, in_threads
 
 
 def main() -> None:
@@ -24,7 +27,7 @@ def main() -> None:
         for c, r in clips.items()
     }
 
-    def decode(clip_id: str) -> extraction.Arrays:
+    def decode(clip_id: str) -> Arrays:
         r = clips[clip_id]
         for kind in ("audio", "video"):
             _check_digest(root / r[kind], r[f"{kind}_sha256"])
@@ -33,13 +36,12 @@ def main() -> None:
         except avsc.media.DecodeError as error:
             if on_error == "stop":
                 raise
-            raise extraction.Quarantined(str(error)) from error
+            raise Quarantined(str(error)) from error
         return media.arrays(clip.waveform, clip.pictures)
 
     about = {"made_by": "decode", "params": json.dumps(p, sort_keys=True)}
-    tally = extraction.extract(
-        Path("data/media"), keys, decode, about=about, threads=os.cpu_count() or 1
-    )
+    opened = partial(in_threads, decode, threads=cores(), passed_on=(Quarantined,))
+    tally = extraction.extract(Path("data/media"), keys, opened, about=about)
     if tally.quarantined and on_error == "stop":
         raise ValueError(
             f"{len(tally.quarantined)} clips were quarantined by an earlier run, the first "

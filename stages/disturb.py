@@ -1,17 +1,14 @@
 """disturb <encoder>: clips of the test fold, noisy, blurred ... -> data/disturbed/<encoder>/."""
 
 import json
-import os
 import sys
+from functools import partial
 from pathlib import Path
-
-import numpy as np
-import torch
 
 from avsc import embedding, params
 from avsc.artifacts import disturbances, extraction, manifest, media
 from avsc.artifacts.disturbances import Disturbance
-from avsc.device import device
+from avsc.artifacts.shard import Arrays
 from avsc.media.disturbances import VERSION, effects
 
 
@@ -35,12 +32,11 @@ def main(name: str) -> None:
         for item, (effect, clip_id) in work.items()
     }
 
-    def encode(item: str) -> extraction.Arrays:
+    def encode(item: str) -> Arrays:
         effect, clip_id = work[item]
         clip = library.read(clip_id, embedding.ARRAYS[encoder.modality])
         embedded = encoder(effect(embedding.rows(encoder, clip)))["embedding"]
-        if not np.isfinite(embedded).all():
-            raise ValueError(f"{name}: {item!r} is NaN or infinite; is it too strong?")
+        embedding.check_finite({"embedding": embedded}, repr(item), "is it too strong?")
         return {"embedding": embedded}
 
     about = {
@@ -49,10 +45,9 @@ def main(name: str) -> None:
         "modality": encoder.modality,
         "scope": encoder.scope,
     }
-    torch.set_num_threads(1)  # as in embed
-    threads = os.cpu_count() or 1 if device() == "cpu" else 1
     out = Path("data/disturbed") / name
-    tally = extraction.extract(out, keys, encode, about=about, threads=threads)
+    opened = partial(embedding.clips_in_threads, encode)
+    tally = extraction.extract(out, keys, opened, about=about)
     disturbances.write(out, made)
     print(f"disturb {name}: {tally}")
 

@@ -3,10 +3,12 @@
 import hashlib
 import json
 import sys
+from functools import partial
 from pathlib import Path
 
 from avsc import importing, params
 from avsc.artifacts import extraction, manifest
+from avsc.artifacts.shard import Arrays
 
 
 def main(name: str) -> None:
@@ -28,11 +30,11 @@ def main(name: str) -> None:
     }
     keys = {c: extraction.key_of("imported", about, digests(a)) for c, a in arrays.items()}
     out = Path("data/embeddings") / name
-    tally = extraction.extract(out, keys, arrays.__getitem__, about=about)
+    tally = extraction.extract(out, keys, lambda: partial(map, arrays.__getitem__), about=about)
     print(f"import_features {name}: {tally}")
 
 
-def digests(arrays: extraction.Arrays) -> dict[str, str]:
+def digests(arrays: Arrays) -> dict[str, str]:
     return {n: hashlib.sha256(a.tobytes()).hexdigest() for n, a in arrays.items()}
 
 

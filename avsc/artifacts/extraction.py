@@ -14,28 +14,24 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from tqdm import tqdm
 
 from avsc.artifacts import shard
-from avsc.artifacts.shard import Arrays
+from avsc.artifacts.making import Encode, Job, Made, Worker, opens
+from avsc.artifacts.previous import Previous
 
 WORK = Path(".avsc")
 SHARD_CLIPS = 64
-BLOCK_CLIPS = 8
+COUNTED = ("kept", "taken_over", "resumed", "encoded")
+Execute = Callable[[Sequence[Job], Callable[[], Worker]], Iterator[Made]]
 
 log = logging.getLogger(__name__)
-
-
-class Quarantined(Exception):
-    """A clip has no arrays, and the message says why."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +49,11 @@ class Tally:
             f"{self.encoded} encoded, {self.kept} kept, {self.taken_over} taken over, "
             f"{self.resumed} resumed, {len(self.quarantined)} quarantined"
         )
+
+
+def here(jobs: Sequence[Job], worker: Callable[[], Worker]) -> Iterator[Made]:
+    """Make all shards in this process."""
+    yield from worker()(jobs)
 
 
 def key_of(*parts: object) -> str:
@@ -76,70 +77,24 @@ def chunk(keys: Mapping[str, str], *, size: int = SHARD_CLIPS) -> list[dict[str,
     return [s for s in shards if s]
 
 
-class Previous:
-    """The shards of a stage's earlier outputs that DVC can still give back."""
-
-    def __init__(self, out: Path) -> None:
-        from dvc.api import DVCFileSystem
-
-        self._out = out.as_posix()
-        self._source: dict[str, Any] = {}
-        for where in ({}, {"rev": "HEAD"}):
-            with _out_of_reach(f"earlier output {out} {where or ''}"):
-                fs = DVCFileSystem(".", **where)
-                for name in fs.ls(self._out, detail=False):
-                    self._source.setdefault(Path(name).name, fs)
-
-    def names(self) -> set[str]:
-        """Return the file names of all shards."""
-        return {name for name in self._source if name.endswith(".h5")}
-
-    def fetch(self, name: str, target: Path) -> bool:
-        """Copy or link shard `name` to `target`; False if neither cache nor remote has it."""
-        if name not in self._source:
-            return False
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.unlink(missing_ok=True)  # it may be a hard link into the cache: never write over it
-        fetched = target.with_name(target.name + ".partial")
-        fetched.unlink(missing_ok=True)
-        with _out_of_reach(f"{self._out}/{name}"):
-            self._source[name].get_file(f"{self._out}/{name}", str(fetched))
-            fetched.replace(target)
-        return target.is_file()
-
-
-@contextmanager
-def _out_of_reach(what: str) -> Iterator[None]:
-    """Pass over what DVC cannot give back, for it can be made again; say so if a fault is why."""
-    from dvc.exceptions import DvcException, NotDvcRepoError
-    from dvc.scm import SCMError
-    from dvc_data.index.index import DataIndexError
-
-    try:
-        yield
-    except (NotDvcRepoError, SCMError, FileNotFoundError) as error:
-        log.info("no %s: %s", what, error)
-    except (DvcException, DataIndexError, OSError) as error:
-        absent = isinstance(error.__cause__, FileNotFoundError)  # in no cache, and no remote is set
-        log.log(logging.INFO if absent else logging.WARNING, "%s is out of reach: %s", what, error)
-
-
 def extract(
     out: Path,
     keys: Mapping[str, str],
-    encode: Callable[[str], Arrays],
+    opened: Callable[[], Encode],
     *,
     about: Mapping[str, str],
-    threads: int = 1,
+    execute: Execute = here,
 ) -> Tally:
     """Make `out` hold the arrays of exactly the clips in `keys`.
 
     Args:
         out: a directory, relative to the root of the DVC repository.
         keys: {clip_id: sha256 of all that the clip's arrays are made from}.
-        encode: gives the arrays of a clip, or raises Quarantined.
+        opened: gives the encoder, of which each worker has one: a stream of clip ids in, the arrays
+            of each out, or the Quarantined that says why it has none. Not called if nothing is
+            missing.
         about: attributes of the shards.
-        threads: how many clips are encoded at once.
+        execute: where the shards are made.
 
     Returns:
         How many clips were encoded, and how many came from where.
@@ -151,31 +106,59 @@ def extract(
     for stale in set(out.glob("*.h5")) - {out / name for name in plan}:
         stale.unlink()
 
-    missing = {
-        n: c for n, c in plan.items() if not (previous.fetch(n, out / n) and _opens(out / n))
-    }
-    kept = sum(len(c) for n, c in plan.items() if n not in missing)
-    finished = {n for n in missing if _opens(work / "shards" / n)}
+    missing = {n: c for n, c in plan.items() if not (previous.fetch(n, out / n) and opens(out / n))}
+    finished = {n for n in missing if opens(work / "shards" / n)}
     todo = {n: c for n, c in missing.items() if n not in finished}
-    donors = _donors(previous, plan, todo, work) if todo else {}
-
-    counts = {"encoded": 0, "taken_over": 0, "resumed": sum(len(missing[n]) for n in finished)}
-    bar = tqdm(total=sum(map(len, todo.values())), desc=str(out), unit="clip", disable=not todo)
-    with ThreadPoolExecutor(threads) as pool, bar:
-        for name, clips in todo.items():
-            _make(work, name, clips, encode, about, donors, pool, counts, bar.update)
+    counts = Counter(
+        kept=sum(len(c) for n, c in plan.items() if n not in missing),
+        resumed=sum(len(missing[n]) for n in finished),
+    )
+    if todo:
+        _warn_of_the_dead(work)
+        donors = _donors(previous, plan, todo, work)
+        counts += _made(out, todo, donors, partial(Worker, work, opened, about), execute)
     for name in missing:
         _link(work / "shards" / name, out / name)
     for left in (work / "shards").glob("*.h5"):
         if left.name not in missing:
             left.unlink()
     shutil.rmtree(work / "dropped", ignore_errors=True)
-
     quarantined: dict[str, str] = {}
     for name in plan:
         with shard.reading(out / name) as s:
             quarantined |= s.quarantined
-    return Tally(kept=kept, quarantined=quarantined, **counts)
+    return Tally(**{n: counts[n] for n in COUNTED}, quarantined=quarantined)
+
+
+def _made(
+    out: Path,
+    todo: Mapping[str, dict[str, str]],
+    donors: Mapping[str, tuple[Path, str]],
+    worker: Callable[[], Worker],
+    execute: Execute,
+) -> Counter[str]:
+    """Make the shards that are missing, and count what became of their clips."""
+    counts: Counter[str] = Counter()
+    jobs = [
+        Job(name, clips, {k: donors[k] for k in clips.values() if k in donors})
+        for name, clips in todo.items()
+    ]
+    with tqdm(total=sum(map(len, todo.values())), desc=str(out), unit="clip") as bar:
+        for made in execute(jobs, worker):
+            counts.update(asdict(made))
+            bar.update(sum(asdict(made).values()))
+    return counts
+
+
+def _warn_of_the_dead(work: Path) -> None:
+    """Name the clips that a run was encoding when it was killed or crashed."""
+    for note in sorted((work / "under_way").glob("*")):
+        log.warning(
+            "a run was killed or crashed while it encoded one of these clips; if that was the "
+            "clip's doing, take it out of the data set: %s",
+            ", ".join(note.read_text().split("\n")),
+        )
+        note.unlink(missing_ok=True)
 
 
 def _donors(
@@ -187,91 +170,10 @@ def _donors(
     old = [p for p in dropped if previous.fetch(p.name, p)]
     old += [p for p in sorted((work / "shards").glob("*.h5")) if p.name not in plan]
     donors = {}
-    for path in filter(_opens, old):
+    for path in filter(opens, old):
         with shard.reading(path) as s:
             donors.update({key: (path, c) for c, key in s.key.items() if key in wanted})
     return donors
-
-
-def _make(
-    work: Path,
-    name: str,
-    clips: dict[str, str],
-    encode: Callable[[str], Arrays],
-    about: Mapping[str, str],
-    donors: Mapping[str, tuple[Path, str]],
-    pool: ThreadPoolExecutor,
-    counts: dict[str, int],
-    advance: Callable[[int], object],
-) -> None:
-    """Make one shard in the work directory, block by block."""
-    journal = work / "journal" / Path(name).stem
-    ids = list(clips)
-    blocks = []
-    for start in range(0, len(ids), BLOCK_CLIPS):
-        block, path = ids[start : start + BLOCK_CLIPS], journal / f"{start:06d}.h5"
-        blocks.append(path)
-        if _opens(path):
-            counts["resumed"] += len(block)
-        else:
-            results = list(
-                pool.map(partial(_clip, clips=clips, encode=encode, donors=donors), block)
-            )
-            counts["taken_over"] += sum(1 for c in block if clips[c] in donors)
-            counts["encoded"] += sum(1 for c in block if clips[c] not in donors)
-            _write(path, block, clips, results, about)
-        advance(len(block))
-    merged: dict[str, tuple[str, Arrays]] = {}
-    quarantined: dict[str, str] = {}
-    for path in blocks:
-        with shard.reading(path) as s:
-            merged |= {c: (s.key[c], s.clip(c)) for c in s.clip_id}
-            quarantined |= s.quarantined
-    shard.write(work / "shards" / name, merged, about=about, quarantined=quarantined)
-    shutil.rmtree(journal)
-
-
-def _clip(
-    clip_id: str,
-    *,
-    clips: Mapping[str, str],
-    encode: Callable[[str], Arrays],
-    donors: Mapping[str, tuple[Path, str]],
-) -> Arrays | str:
-    """Return the arrays of a clip, or why it has none."""
-    if donor := donors.get(clips[clip_id]):
-        with shard.reading(donor[0]) as s:
-            return s.clip(donor[1])
-    try:
-        return encode(clip_id)
-    except Quarantined as reason:
-        return str(reason)
-
-
-def _write(
-    path: Path,
-    block: list[str],
-    clips: Mapping[str, str],
-    results: list[Arrays | str],
-    about: Mapping[str, str],
-) -> None:
-    arrays = {
-        c: (clips[c], r) for c, r in zip(block, results, strict=True) if not isinstance(r, str)
-    }
-    causes = {c: r for c, r in zip(block, results, strict=True) if isinstance(r, str)}
-    shard.write(path, arrays, about=about, quarantined=causes)
-
-
-def _opens(path: Path) -> bool:
-    """Return whether a shard is there and whole; one that is not can be made again."""
-    if not path.is_file():
-        return False
-    try:
-        with shard.reading(path):
-            return True
-    except ValueError as error:
-        log.warning("made again: %s", error)
-        return False
 
 
 def _link(source: Path, target: Path) -> None:

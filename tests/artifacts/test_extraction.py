@@ -1,14 +1,19 @@
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
+import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from avsc.artifacts import extraction, shard
-from avsc.artifacts.extraction import Quarantined, chunk, extract
+from avsc.artifacts.extraction import chunk, extract
+from avsc.artifacts.making import Quarantined
+from avsc.threads import in_threads
 
 
 @pytest.fixture(autouse=True)
@@ -32,10 +37,13 @@ class Encoder:
     def __init__(self):
         self.clips = []
 
-    def __call__(self, clip_id):
+    def __call__(self):
+        return partial(map, self.arrays)
+
+    def arrays(self, clip_id):
         self.clips.append(clip_id)
         if clip_id.startswith("bad"):
-            raise Quarantined("moov atom not found")
+            return Quarantined("moov atom not found")
         return {"embedding": np.full((2, 3), len(clip_id), dtype=np.float32)}
 
 
@@ -89,10 +97,10 @@ def test_a_killed_run_resumes_with_the_blocks_it_had_and_ends_in_the_same_bytes(
     monkeypatch.setattr(extraction, "chunk", lambda keys: [dict(keys)])
 
     class Dies(Encoder):
-        def __call__(self, clip_id):
+        def arrays(self, clip_id):
             if len(self.clips) == 21:
                 raise Killed
-            return super().__call__(clip_id)
+            return super().arrays(clip_id)
 
     dies, rest = Dies(), Encoder()
     with pytest.raises(Killed):
@@ -129,8 +137,51 @@ def test_a_finished_shard_that_is_damaged_is_made_again(out):
 def test_threads_change_nothing(out, project):
     other = project.joinpath("other").relative_to(project)
     extract(out, keys_of(IDS), Encoder(), about={})
-    extract(other, keys_of(IDS), Encoder(), about={}, threads=4)
+    encoder = Encoder()
+    extract(other, keys_of(IDS), lambda: in_threads(encoder.arrays, threads=4), about={})
     assert contents(out) == contents(other)
+
+
+def test_an_encoder_is_not_opened_where_nothing_is_missing(out):
+    extract(out, keys_of(IDS), Encoder(), about={})
+    for path in out.iterdir():
+        path.unlink()
+    extract(out, keys_of(IDS), lambda: pytest.fail("opened"), about={})
+
+
+def test_after_a_crash_the_clips_that_were_under_way_are_named_once(out, caplog):
+    dying = [
+        sys.executable,
+        "-c",
+        "import os, signal\n"
+        "from functools import partial\n"
+        "from pathlib import Path\n"
+        "from avsc.artifacts.extraction import extract\n"
+        "def die(clip_id):\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+        "keys = {'a': '1' * 64, 'b': '2' * 64}\n"
+        "extract(Path('data/x'), keys, lambda: partial(map, die), about={})",
+    ]
+    env = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    assert subprocess.run(dying, env=env, capture_output=True).returncode == -signal.SIGKILL
+    keys = {"a": "1" * 64, "b": "2" * 64}
+    extract(out, keys, Encoder(), about={})
+    assert "killed or crashed while it encoded one of these clips" in caplog.text
+    assert caplog.messages[-1].endswith(": a")
+    caplog.clear()
+    extract(out, keys_of(["c"]), Encoder(), about={})
+    assert not caplog.messages
+
+
+def test_a_run_that_fails_or_ends_leaves_no_note_of_clips_under_way(out):
+    class Fails(Encoder):
+        def arrays(self, clip_id):
+            raise ValueError(f"{clip_id} is broken")
+
+    with pytest.raises(ValueError, match="clip0 is broken"):
+        extract(out, keys_of(IDS), Fails(), about={})
+    extract(out, keys_of(IDS), Encoder(), about={})
+    assert not [*Path(".avsc").rglob("under_way/*")]
 
 
 def test_shards_of_clips_that_are_gone_are_removed(out):

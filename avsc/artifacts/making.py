@@ -1,0 +1,180 @@
+"""Make shards block by block, so that a run that dies loses one block.
+
+.avsc/<out>/journal/<shard>/<block>.h5   blocks of shards that are being made
+.avsc/<out>/shards/<shard>.h5            shards that are finished
+.avsc/<out>/under_way/<process>          clips that are being encoded, while they are
+"""
+
+import logging
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+from avsc.artifacts import shard
+from avsc.artifacts.shard import Arrays
+
+BLOCK_CLIPS = 8
+
+log = logging.getLogger(__name__)
+
+
+class Quarantined(Exception):
+    """A clip has no arrays, and the message says why."""
+
+
+Encode = Callable[[Iterator[str]], Iterator[Arrays | Quarantined]]  # one for one, in order
+
+
+@dataclass(frozen=True)
+class Job:
+    """A shard to make.
+
+    Attributes:
+        name: of its file.
+        clips: {clip_id: key}.
+        donors: {key: (shard, clip_id)} of arrays that lie in a shard no longer wanted.
+    """
+
+    name: str
+    clips: Mapping[str, str]
+    donors: Mapping[str, tuple[Path, str]]
+
+
+@dataclass(frozen=True)
+class Made:
+    """How many clips of a block came from where."""
+
+    encoded: int = 0
+    taken_over: int = 0
+    resumed: int = 0
+
+
+@dataclass(frozen=True)
+class _Block:
+    path: Path
+    clip_id: list[str]
+    done: bool
+
+
+class Worker:
+    """Makes shards with an encoder that it opens once.
+
+    Args:
+        work: directory of the blocks and of the shards, the same for all workers.
+        opened: gives the encoder: a stream of clip ids in, a stream of their arrays out.
+        about: attributes of the shards.
+    """
+
+    def __init__(self, work: Path, opened: Callable[[], Encode], about: Mapping[str, str]) -> None:
+        self.work, self.about = work, about
+        self.encode = opened()
+
+    def __call__(self, jobs: Iterable[Job]) -> Iterator[Made]:
+        """Make the shards, one after the other, and yield what each block took.
+
+        The encoder sees one stream of clips and may be ahead of the block that is being written.
+        """
+        planned = [(job, self._blocks(job)) for job in jobs]
+        missing = chain.from_iterable(_missing(*plan) for plan in planned)
+        with _noted(self.work / "under_way" / str(os.getpid())) as note:
+            arrays = note(missing, self.encode)
+            for job, blocks in planned:
+                yield from self._make(job, blocks, arrays)
+
+    def _blocks(self, job: Job) -> list[_Block]:
+        journal, ids = self.work / "journal" / Path(job.name).stem, list(job.clips)
+        starts = range(0, len(ids), BLOCK_CLIPS)
+        paths = [journal / f"{start:06d}.h5" for start in starts]
+        return [
+            _Block(p, ids[i : i + BLOCK_CLIPS], opens(p))
+            for p, i in zip(paths, starts, strict=True)
+        ]
+
+    def _make(
+        self, job: Job, blocks: list[_Block], encoded: Iterator[Arrays | Quarantined]
+    ) -> Iterator[Made]:
+        for block in blocks:
+            if block.done:
+                yield Made(resumed=len(block.clip_id))
+                continue
+            donated = [c for c in block.clip_id if job.clips[c] in job.donors]
+            found = {
+                c: _donated(job, c) if job.clips[c] in job.donors else next(encoded)
+                for c in block.clip_id
+            }
+            self._write(block.path, job.clips, found)
+            yield Made(encoded=len(found) - len(donated), taken_over=len(donated))
+        self._merge(job, blocks)
+
+    def _write(
+        self, path: Path, key: Mapping[str, str], found: Mapping[str, Arrays | Quarantined]
+    ) -> None:
+        arrays = {c: (key[c], a) for c, a in found.items() if not isinstance(a, Quarantined)}
+        causes = {c: str(a) for c, a in found.items() if isinstance(a, Quarantined)}
+        shard.write(path, arrays, about=self.about, quarantined=causes)
+
+    def _merge(self, job: Job, blocks: list[_Block]) -> None:
+        merged: dict[str, tuple[str, Arrays]] = {}
+        quarantined: dict[str, str] = {}
+        for block in blocks:
+            with shard.reading(block.path) as s:
+                merged |= {c: (s.key[c], s.clip(c)) for c in s.clip_id}
+                quarantined |= s.quarantined
+        finished = self.work / "shards" / job.name
+        shard.write(finished, merged, about=self.about, quarantined=quarantined)
+        shutil.rmtree(self.work / "journal" / finished.stem)
+
+
+def opens(path: Path) -> bool:
+    """Return whether a shard is there and whole; one that is not can be made again."""
+    if not path.is_file():
+        return False
+    try:
+        with shard.reading(path):
+            return True
+    except ValueError as error:
+        log.warning("made again: %s", error)
+        return False
+
+
+def _missing(job: Job, blocks: list[_Block]) -> Iterator[str]:
+    """Yield the clips that have to be encoded."""
+    for block in blocks:
+        if not block.done:
+            yield from (c for c in block.clip_id if job.clips[c] not in job.donors)
+
+
+def _donated(job: Job, clip_id: str) -> Arrays:
+    path, donor = job.donors[job.clips[clip_id]]
+    with shard.reading(path) as s:
+        return s.clip(donor)
+
+
+@contextmanager
+def _noted(
+    path: Path,
+) -> Iterator[Callable[[Iterator[str], Encode], Iterator[Arrays | Quarantined]]]:
+    """Keep in a file which clips are under way, for a process that dies cannot say it any more."""
+
+    def encoded(clip_ids: Iterator[str], encode: Encode) -> Iterator[Arrays | Quarantined]:
+        under_way: list[str] = []
+
+        def taken() -> Iterator[str]:
+            for clip_id in clip_ids:
+                under_way.append(clip_id)
+                path.write_text("\n".join(under_way))
+                yield clip_id
+
+        for arrays in encode(taken()):
+            under_way.pop(0)
+            yield arrays
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield encoded
+    finally:
+        path.unlink(missing_ok=True)

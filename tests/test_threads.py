@@ -1,0 +1,97 @@
+from collections import deque
+from itertools import count
+from threading import Barrier, Event
+
+import pytest
+
+from avsc.threads import AHEAD, in_threads
+
+
+class Absent(Exception):
+    pass
+
+
+def listed(items):
+    return iter([str(i) for i in items])
+
+
+def test_results_come_in_the_order_of_the_items_however_long_each_takes():
+    later = Event()
+
+    def slow_first(item):
+        if item == "0":
+            later.wait(timeout=60)
+        if item == "3":
+            later.set()
+        return item
+
+    assert [*in_threads(slow_first, threads=2)(listed(range(9)))] == [*listed(range(9))]
+
+
+def test_as_many_items_are_worked_on_at_once_as_there_are_threads():
+    together = Barrier(3, timeout=60)
+
+    def meet(item):
+        together.wait()
+        return item
+
+    assert len([*in_threads(meet, threads=3)(listed(range(9)))]) == 9
+
+
+def test_a_stream_without_end_is_taken_only_so_far_ahead():
+    taken = []
+
+    def endless():
+        for i in count():
+            taken.append(i)
+            yield str(i)
+
+    results = in_threads(str, threads=2)(endless())
+    assert next(results) == "0"
+    assert len(taken) == 2 * AHEAD
+    results.close()
+
+
+def test_errors_that_are_passed_on_stand_in_their_place():
+    def odd(item):
+        if int(item) % 2:
+            raise Absent(item)
+        return item
+
+    found = [*in_threads(odd, threads=2, passed_on=(Absent,))(listed(range(4)))]
+    assert [type(f) for f in found] == [str, Absent, str, Absent]
+    assert str(found[3]) == "3"
+
+
+def test_any_other_error_ends_the_stream_at_its_turn_and_names_the_item():
+    def fails(item):
+        if item == "2":
+            raise ValueError("broken")
+        return item
+
+    results = in_threads(fails, threads=2)(listed(range(4)))
+    assert [next(results), next(results)] == ["0", "1"]
+    with pytest.raises(ValueError, match="broken") as caught:
+        next(results)
+    assert caught.value.__notes__ == ["while it worked on '2'"]
+
+
+def test_an_item_that_hangs_is_named_and_those_before_it_are_had():
+    forever = Event()
+
+    def hangs(item):
+        return item if item == "0" else forever.wait()
+
+    seen = deque()
+    with pytest.raises(TimeoutError, match=r"'1' took more than 0\.05 s"):
+        seen.extend(in_threads(hangs, threads=1, patience_s=0.05)(listed(range(2))))
+    forever.set()
+    assert [*seen] == ["0"]
+
+
+def test_an_error_of_the_function_about_time_is_its_own():
+    def late(_item):
+        raise TimeoutError("the disk did not answer")
+
+    with pytest.raises(TimeoutError, match="the disk did not answer"):
+        next(in_threads(late, threads=1)(listed(range(1))))
