@@ -23,7 +23,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from avsc.artifacts import shard
-from avsc.artifacts.making import Encode, Job, Made, Worker, opens
+from avsc.artifacts.making import Encode, Job, Made, Worker, clips_under_way, opens
 from avsc.artifacts.previous import Previous
 
 WORK = Path(".avsc")
@@ -114,7 +114,7 @@ def extract(
         resumed=sum(len(missing[n]) for n in finished),
     )
     if todo:
-        _warn_of_the_dead(work)
+        _warn_of_crashes(work)
         donors = _donors(previous, plan, todo, work)
         counts += _made(out, todo, donors, partial(Worker, work, opened, about), execute)
     for name in missing:
@@ -150,15 +150,13 @@ def _made(
     return counts
 
 
-def _warn_of_the_dead(work: Path) -> None:
-    """Name the clips that a run was encoding when it was killed or crashed."""
-    for note in sorted((work / "under_way").glob("*")):
+def _warn_of_crashes(work: Path) -> None:
+    if clips := clips_under_way(work):
         log.warning(
             "a run was killed or crashed while it encoded one of these clips; if that was the "
             "clip's doing, take it out of the data set: %s",
-            ", ".join(note.read_text().split("\n")),
+            ", ".join(clips),
         )
-        note.unlink(missing_ok=True)
 
 
 def _donors(

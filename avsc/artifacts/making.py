@@ -2,7 +2,7 @@
 
 .avsc/<out>/journal/<shard>/<block>.h5   blocks of shards that are being made
 .avsc/<out>/shards/<shard>.h5            shards that are finished
-.avsc/<out>/under_way/<process>          clips that are being encoded, while they are
+.avsc/<out>/under_way/<process>          clips that were taken up, and an empty line for each done
 """
 
 import logging
@@ -160,21 +160,30 @@ def _noted(
 ) -> Iterator[Callable[[Iterator[str], Encode], Iterator[Arrays | Quarantined]]]:
     """Keep in a file which clips are under way, for a process that dies cannot say it any more."""
 
-    def encoded(clip_ids: Iterator[str], encode: Encode) -> Iterator[Arrays | Quarantined]:
-        under_way: list[str] = []
-
-        def taken() -> Iterator[str]:
-            for clip_id in clip_ids:
-                under_way.append(clip_id)
-                path.write_text("\n".join(under_way))
-                yield clip_id
-
-        for arrays in encode(taken()):
-            under_way.pop(0)
-            yield arrays
-
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        yield encoded
+        with path.open("w", buffering=1) as note:
+
+            def taken(clip_ids: Iterator[str]) -> Iterator[str]:
+                for clip_id in clip_ids:
+                    note.write(f"{clip_id}\n")
+                    yield clip_id
+
+            def encoded(clip_ids: Iterator[str], encode: Encode) -> Iterator[Arrays | Quarantined]:
+                for arrays in encode(taken(clip_ids)):
+                    note.write("\n")
+                    yield arrays
+
+            yield encoded
     finally:
         path.unlink(missing_ok=True)
+
+
+def clips_under_way(work: Path) -> list[str]:
+    """Return which clips were being encoded by runs that were killed or crashed; forget them."""
+    clips = []
+    for path in sorted((work / "under_way").glob("*")):
+        lines = path.read_text().split("\n")[:-1]
+        clips += list(filter(None, lines))[lines.count("") :]  # an empty line: one is done
+        path.unlink(missing_ok=True)
+    return clips
