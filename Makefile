@@ -39,6 +39,9 @@ cov: $(STAMP) ## run the quick tests and show the lines they miss
 bench: $(STAMP) ## measure ours beside what one would write instead, on an otherwise idle machine
 	python -m bench --output docs/benchmarks.md
 
+scale: $(STAMP) ## work out larger data sets and simulate a million clips (an hour); writes docs/scale.md
+	python -m bench.scale
+
 metrics: $(STAMP) ## show the scores of this tree beside those of the last commit
 	dvc metrics diff --all
 
@@ -49,4 +52,4 @@ lock: ## pin what pyproject.toml asks for, with hashes (needs uv)
 	uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-emit-find-links --no-annotate --no-header --quiet --output-file requirements.lock
 
-.PHONY: help setup repro test quick check fix cov bench metrics dag lock
+.PHONY: help setup repro test quick check fix cov bench scale metrics dag lock

@@ -18,7 +18,7 @@ from bench._turns import Row
 
 def names() -> list[str]:
     """Return the names of all benchmarks; none is imported."""
-    files = (m.name for m in pkgutil.iter_modules(bench.__path__))
+    files = (m.name for m in pkgutil.iter_modules(bench.__path__) if not m.ispkg)
     return sorted(n for n in files if not n.startswith("_"))
 
 

@@ -1,8 +1,10 @@
 """Both sides of each benchmark do the same work; how fast they are is for `make bench` to say."""
 
+import subprocess
 import sys
 from fractions import Fraction
 from importlib import import_module
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -47,17 +49,59 @@ def test_pictures_found_from_keyframes_are_those_of_full_decoding(tmp_path):
 @pytest.mark.slow
 def test_the_scaling_curve_has_a_row_for_each_size_and_one_of_slopes():
     rows = import_module("bench.scaling").results(quick=True)
-    assert [row["clips"] for row in rows] == ["50", "200", "1000 more"]
-    assert all(row["peak MB"] > 0 for row in rows[:-1])
+    names = [row["clips"] for row in rows]
+    assert names == ["50", "100", "200", "1000 more", "start", "R2", "last"]
+    assert all(row["peak MB"] > 0 for row in rows[:3])
+
+
+@pytest.mark.slow
+def test_the_memory_of_a_process_is_not_that_of_its_larger_parent():
+    own = "from bench.scaling import peak_bytes; print(peak_bytes())"
+    parent = f"""
+import subprocess, sys
+held = bytearray(b"1" * 2 * 10**9)
+print(subprocess.check_output([sys.executable, "-c", {own!r}], text=True))
+"""
+    root = Path(__file__).parents[2]
+    found = subprocess.check_output([sys.executable, "-c", parent], cwd=root, text=True)
+    assert 10**7 < int(found) < 2 * 10**9
+
+
+@pytest.mark.slow
+def test_the_demo_run_is_timed_anew_unchanged_elsewhere_and_after_a_change():
+    rows = import_module("bench.dag").results(quick=True)
+    assert [row["work"] for row in rows] == [
+        "nothing",
+        "another clone that shares the cache",
+        "one head trained longer",
+    ]
 
 
 def test_every_benchmark_is_tested_here():
-    assert {*CLOSE, "scaling"} == set(names())
+    assert {*CLOSE, "profile_cost", "scaling"} == set(names())
 
 
 def test_a_line_that_grows_by_three_from_two_has_slope_three_and_start_two():
+    found = import_module("bench.scaling").line([1, 2, 4], [5.0, 8.0, 14.0])
+    assert (found.slope, found.start, found.at(10)) == pytest.approx((3.0, 2.0, 32.0))
+    assert found.explained == pytest.approx(1.0)
+
+
+def test_a_line_explains_nothing_of_what_goes_up_and_down_alike():
+    found = import_module("bench.scaling").line([1, 2, 3], [2.0, 1.0, 2.0])
+    # of weights 1/4, 1, 1/4 the mean is 4/3, and no slope is better than none
+    assert (found.slope, found.start, found.explained) == pytest.approx((0, 4 / 3, 0), abs=1e-12)
+
+
+def test_the_table_tells_slope_start_fit_and_what_a_clip_costs_at_the_end():
     scaling = import_module("bench.scaling")
-    assert scaling.line([1, 2, 4], [5.0, 8.0, 14.0]) == pytest.approx((3.0, 2.0))
+    found = [{"both_s": 1 + 0.01 * n, "peak MB": 2.0 * n} for n in (100, 300, 900)]
+    *sizes, slope, start, fit, last = scaling._rows((100, 300, 900), found)
+    assert [row["off the line"] for row in sizes] == pytest.approx([0, 0, 0], abs=1e-9)
+    assert (slope["both_s"], slope["peak MB"]) == pytest.approx((10, 2000))
+    assert (start["both_s"], start["peak MB"]) == pytest.approx((1, 0), abs=1e-9)
+    assert (fit["both_s"], fit["peak MB"]) == ("1.0000", "1.0000")
+    assert (last["both_s"], last["peak MB"]) == ("0.83", "1.00")  # 10 / 900 over 4 / 300 is 5 / 6
 
 
 def test_the_first_turn_gives_the_results_and_the_others_the_seconds(monkeypatch):
