@@ -6,5 +6,17 @@ import torch
 
 
 def device() -> str:
-    """Return the environment's AVSC_DEVICE, else cuda if there is a GPU, else cpu."""
-    return os.environ.get("AVSC_DEVICE", "cuda" if torch.cuda.is_available() else "cpu")
+    """Return the environment's AVSC_DEVICE, else cuda if there is a GPU, else cpu.
+
+    Raises:
+        ValueError: if AVSC_DEVICE is a device that this machine does not have.
+    """
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    there = ["cuda", *(f"cuda:{i}" for i in range(gpus)), "cpu"] if gpus else ["cpu"]
+    asked = os.environ.get("AVSC_DEVICE", there[0])
+    if asked not in there:
+        raise ValueError(
+            f"AVSC_DEVICE is {asked!r}, expected one of what this machine has: {', '.join(there)}; "
+            "set it to one of them, or unset it"
+        )
+    return asked

@@ -1,8 +1,9 @@
 """An encoder of params.yaml, and what it takes of a clip: for embed, disturb and predict."""
 
-from collections.abc import Callable, Collection, Mapping
-from functools import cached_property
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import cached_property, partial
 from importlib import import_module
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +12,25 @@ import torch
 
 import avsc.encoders
 import avsc.media
+from avsc import precision
 from avsc.artifacts import media
 from avsc.artifacts import weights as weights_file
 from avsc.artifacts.making import Encode
 from avsc.artifacts.shard import Arrays
+from avsc.batching import Clip, in_batches
 from avsc.device import device
+from avsc.encoders._tagger import prepared, rows_at_once
+from avsc.precision import How
 from avsc.threads import cores, in_threads
 
 ARRAYS = {"audio": ("waveform",), "video": ("jpeg", "jpeg_length")}  # of data/media, by modality
+HOW = ("precision", "compile")
+APART = ("views", *HOW)  # of a block: what is not the encoder's, but Embedder's
+TRIED = 4  # clips on which bfloat16 is compared with float32
 
 
 def create(block: Mapping[str, Any], *, root: Path = Path("data")) -> Any:
-    """Return an encoder with the weights that its block of params.yaml names.
+    """Return an encoder with the weights that its block of params.yaml names, in float32.
 
     Raises:
         FileNotFoundError: if the weights are a file that is not there, or pretrained and neither on
@@ -31,7 +39,7 @@ def create(block: Mapping[str, Any], *, root: Path = Path("data")) -> Any:
         ValueError: if there is no such encoder, or its weights are damaged, of another shape or not
             the ones that `sha256` says.
     """
-    own = {k: v for k, v in block.items() if k not in ("encoder", "weights", "sha256", "views")}
+    own = {k: v for k, v in block.items() if k not in ("encoder", "weights", "sha256", *APART)}
     encoder, weights, sha256 = block["encoder"], block["weights"], block.get("sha256")
     if sha256 and weights in ("none", "random"):
         raise ValueError(
@@ -47,7 +55,8 @@ def create(block: Mapping[str, Any], *, root: Path = Path("data")) -> Any:
             weights_file.check_digest(_pretrained_file(made), sha256)
         return made
     state, classes = weights_file.read(root / "weights" / weights, sha256=sha256)
-    return avsc.encoders.create(encoder, weights=state, **({"classes": classes} | own))
+    named = {"classes": classes} if classes else {}
+    return avsc.encoders.create(encoder, weights=state, **(named | own))
 
 
 def _pretrained_file(encoder: Any) -> Path:
@@ -94,13 +103,13 @@ def provenance(
 def identity(
     encoder: Any, block: Mapping[str, Any], *, root: Path = Path("data")
 ) -> tuple[int, dict[str, Any], str]:
-    """Return what decides an encoder's numbers: its VERSION, its block less the views, its weights.
+    """Return what decides an encoder's numbers: its VERSION, its block less APART, its weights.
 
     What a file holds is known by its digest; what a name on the hub stands for may change, so there
     it is the digest of the parameters.
     """
     version = import_module(f"avsc.encoders.{block['encoder']}").VERSION
-    own = {k: v for k, v in block.items() if k != "views"}
+    own = {k: v for k, v in block.items() if k not in APART}
     if block["weights"] == "pretrained":
         return version, own, weights_file.state_digest(encoder.model.state_dict())
     return version, own, weights_file.digest(root / "weights" / block["weights"])
@@ -125,18 +134,30 @@ class Embedder:
     """An encoder over decoded clips; what is sent to another process is opened anew there.
 
     Args:
-        block: of params.yaml, as in `create`, `views` among it.
+        block: of params.yaml, as in `create`, with `views`, `precision` and `compile`.
         varied: the clips that get views.
         root: holds media/ and weights/.
+        batched: let clips share batches; None does so on a GPU. On a CPU each clip is a batch, so
+            that its bits do not depend on its company.
+
+    Attributes:
+        how: the network computes.
     """
 
     def __init__(
-        self, block: Mapping[str, Any], *, varied: Collection[str], root: Path = Path("data")
+        self,
+        block: Mapping[str, Any],
+        *,
+        varied: Collection[str],
+        root: Path = Path("data"),
+        batched: bool | None = None,
     ) -> None:
         self.block, self.varied, self.root = block, frozenset(varied), root
+        self.batched = batched
+        self.how = How(**{k: block[k] for k in HOW if k in block})
 
     def __getstate__(self) -> dict[str, Any]:
-        return {k: self.__dict__[k] for k in ("block", "varied", "root")}
+        return {k: self.__dict__[k] for k in ("block", "varied", "root", "batched", "how")}
 
     @cached_property
     def encoder(self) -> Any:
@@ -148,17 +169,64 @@ class Embedder:
         """Return the decoded clips."""
         return media.Library(self.root / "media")
 
+    def settle(self, *, name: str) -> float | None:
+        """Let `how` say what this machine and the network allow, for keys and other processes.
+
+        Args:
+            name: stands in the warning if that is not what the block asks for.
+
+        Returns:
+            How far bfloat16 deviates on the first clips; None if it was not tried.
+        """
+        if not self.how.apart:
+            return None
+        if not hasattr(self.encoder, "model"):
+            asked = " and ".join(self.how.apart)
+            raise ValueError(f"embed.{name} has no network, but {asked}; drop that")
+        tried = [self.encoder.prepare(self._rows(c)) for c in islice(self.library, TRIED)]
+        self.how, found = precision.settled(self.how, self.encoder.model, tried, name=name)
+        return found
+
     def __call__(self) -> Encode:
         """Return what encodes a stream of clips."""
-        return clips_in_threads(self._arrays)
+        network = getattr(self.encoder, "model", None)
+        if network is not None:
+            precision.tune(network, self.how)
+        batched = device() != "cpu" if self.batched is None else self.batched
+        if network is None or not batched:
+            return clips_in_threads(self._arrays)
+        return self._in_batches
+
+    def _rows(self, clip_id: str) -> np.ndarray:
+        return rows(self.encoder, self.library.read(clip_id, ARRAYS[self.encoder.modality]))
 
     def _arrays(self, clip_id: str) -> Arrays:
-        x = rows(self.encoder, self.library.read(clip_id, ARRAYS[self.encoder.modality]))
+        x = self._rows(clip_id)
         arrays = self.encoder(x)
         if clip_id in self.varied:
             arrays["views"] = self.encoder.views(x, **self.block["views"])
         check_finite(arrays, f"clip {clip_id!r}", "are its weights damaged?")
         return arrays
+
+    def _in_batches(self, clip_ids: Iterator[str]) -> Iterator[Arrays]:
+        torch.set_num_threads(1)
+        size = partial(rows_at_once, batch_size=self.encoder.batch_size)
+        ready = in_threads(self._prepared, threads=cores())(clip_ids)
+        for clip_id, found in in_batches(self.encoder.model, ready, size=size):
+            arrays = self._parted(clip_id, found)
+            check_finite(arrays, f"clip {clip_id!r}", "are its weights damaged?")
+            yield arrays
+
+    def _prepared(self, clip_id: str) -> Clip:
+        views = self.block["views"] if clip_id in self.varied else {}
+        return Clip(clip_id, prepared(self.encoder, self._rows(clip_id), **views))
+
+    def _parted(self, clip_id: str, found: list[np.ndarray]) -> Arrays:
+        """Return the plain rows of what the network gave, and the views."""
+        count = self.block["views"]["count"] if clip_id in self.varied else 1
+        parted = [part.reshape(count, -1, part.shape[1]) for part in found]
+        arrays = {n: p[0] for n, p in zip(("embedding", "logits"), parted, strict=False)}
+        return arrays | ({"views": parted[0].swapaxes(0, 1)} if clip_id in self.varied else {})
 
 
 def clips_in_threads(arrays: Callable[[str], Arrays]) -> Encode:
@@ -167,7 +235,7 @@ def clips_in_threads(arrays: Callable[[str], Arrays]) -> Encode:
     So the bits of a clip do not depend on the number of cores.
     """
     torch.set_num_threads(1)
-    return in_threads(arrays, threads=cores() if device() == "cpu" else 1)
+    return in_threads(arrays, threads=cores())
 
 
 def check_finite(arrays: Arrays, what: str, hint: str) -> None:

@@ -156,7 +156,22 @@ def fit(block: Mapping[str, Any], data: Data, *, seed: int) -> Fitted:
         TypeError: if the block has an argument that head or loop does not take.
         ValueError: if the data cannot be trained on.
     """
-    train, val = (data.splits[s] for s in ("train", "val"))
+    made = untrained(block, data, seed=seed)
+    history = loop.fit(
+        made.system,
+        data.splits["train"].fold(block.get("views", ())),
+        data.splits["val"].fold(),
+        num_classes=len(data.scenes),
+        seed=seed,
+        options=block.get("fit", {}),
+        device=device(),
+    )
+    return replace(made, history=history)
+
+
+def untrained(block: Mapping[str, Any], data: Data, *, seed: int) -> Fitted:
+    """Build the head of an experiment's block of params.yaml with the weights that a seed draws."""
+    train = data.splits["train"]
     config = {
         "head": block["head"],
         "hparams": block.get("hparams", {}),
@@ -167,17 +182,7 @@ def fit(block: Mapping[str, Any], data: Data, *, seed: int) -> Fitted:
         "scope": data.scope,
     }
     torch.manual_seed(seed)  # before the head draws its first weights
-    system = build(config)
-    history = loop.fit(
-        system,
-        train.fold(block.get("views", ())),
-        val.fold(),
-        num_classes=len(data.scenes),
-        seed=seed,
-        options=block.get("fit", {}),
-        device=device(),
-    )
-    return Fitted(system, history, config)
+    return Fitted(build(config), [], config)
 
 
 def build(config: Mapping[str, Any]) -> System:

@@ -25,7 +25,7 @@ References:
 """
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
@@ -33,7 +33,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from jaxtyping import Float32, Shaped
 
-from avsc.artifacts import feature_files
+from avsc.artifacts import feature_process
 from avsc.artifacts.feature_files import Found
 
 Arrays = dict[str, dict[str, Float32[np.ndarray, "row ..."]]]  # {clip_id: {name: rows}}
@@ -157,8 +157,8 @@ def imported(
 
     Raises:
         FileNotFoundError: if a file is not there.
-        ValueError: if an argument is not one of those that there are, a file is damaged, or any
-            clip cannot be taken: see `gather`.
+        ValueError: if an argument is not one of those that there are, a file is damaged, ends the
+            process that reads it or unpacks to too much, or any clip cannot be taken: see `gather`.
     """
     if modality not in ("audio", "video"):
         raise ValueError(f"modality is {modality!r}; expected audio or video")
@@ -166,39 +166,50 @@ def imported(
         if path.is_absolute() or ".." in path.parts:
             raise ValueError(f"{path} is outside of {root}, which DVC watches; move it there")
     selection = Selection(select, seconds, hop_s, views)
-    with feature_files.opened([Path(root) / f for f in files], clips) as found:
-        return gather(found, selection, varied=varied)
+    wanted = frozenset(clips)
+    found = (place for f in files for place in feature_process.read(Path(root) / f, wanted))
+    return gather(found, selection, clips=clips, varied=varied)
 
 
 def gather(
-    found: Mapping[str, Sequence[Found]], selection: Selection, *, varied: Collection[str] = ()
+    found: Iterable[Found],
+    selection: Selection,
+    *,
+    clips: Collection[str],
+    varied: Collection[str] = (),
 ) -> Arrays:
-    """Return the arrays of embeddings of every clip.
+    """Return the arrays of embeddings of every clip, in the order of `clips`.
 
     Raises:
         ValueError: if any clip is absent, there twice, of another shape than the rest, of another
             length, or not finite; all of them are named in one message.
     """
-    wrong: dict[str, list[str]] = {"absent": [], "there more than once": [], "not to be used": []}
-    arrays: Arrays = {}
-    for clip_id, places in found.items():
-        if not places:
-            wrong["absent"].append(clip_id)
-        elif len(places) > 1:
-            where = " and ".join(p.where for p in places)
-            wrong["there more than once"].append(f"{clip_id}: {where}")
-        else:
+    places: dict[str, list[str]] = {c: [] for c in clips}
+    taken: Arrays = {}
+    refused: dict[str, str] = {}
+    for place in found:
+        places[place.clip_id].append(place.where)
+        if len(places[place.clip_id]) == 1:
             try:
-                arrays[clip_id] = _arrays(places[0], selection, views=clip_id in varied)
+                taken[place.clip_id] = _arrays(place, selection, views=place.clip_id in varied)
             except ValueError as error:
-                wrong["not to be used"].append(f"{clip_id}: {error}")
+                refused[place.clip_id] = str(error)
+    once = [c for c, where in places.items() if len(where) == 1]
+    arrays = {c: taken[c] for c in once if c in taken}
+    wrong = {
+        "absent": [c for c, where in places.items() if not where],
+        "there more than once": [
+            f"{c}: {' and '.join(where)}" for c, where in places.items() if len(where) > 1
+        ],
+        "not to be used": [f"{c}: {refused[c]}" for c in once if c in refused],
+    }
     shapes = {c: a["embedding"].shape[1:] for c, a in arrays.items()}
     usual = Counter(shapes.values()).most_common(1)[0][0] if shapes else ()
     others = [f"{c}: {s}" for c, s in shapes.items() if s != usual]
     wrong[f"rows of another shape than {usual}"] = others
     if count := sum(map(len, wrong.values())):
         title = (
-            f"{count} of {len(found)} clips cannot be imported; expected one array for each clip "
+            f"{count} of {len(places)} clips cannot be imported; expected one array for each clip "
             "of media.csv, called as its id: correct the files, or the block in params.yaml"
         )
         raise ValueError("\n".join([title, *(_paragraph(k, n) for k, n in wrong.items() if n)]))
@@ -206,7 +217,7 @@ def gather(
 
 
 def _arrays(place: Found, selection: Selection, *, views: bool) -> dict[str, np.ndarray]:
-    frames = _float32(place.read())
+    frames = _float32(place.frames)
     arrays = {"embedding": selection.rows(frames)}
     if views and selection.views:
         arrays["views"] = selection.of_views(frames)

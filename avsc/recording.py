@@ -66,9 +66,7 @@ def probe(path: Path) -> Probe:
     container.check_file(path)
     try:
         # a pipe-like name such as concat:... must stay a name of a file
-        with av.open(
-            f"file:{path}", options={"protocol_whitelist": "file"}, metadata_errors="replace"
-        ) as file:
+        with av.open(f"file:{path}", options=container.ALONE, metadata_errors="replace") as file:
             kinds = {s.type for s in file.streams if not _is_cover(s)}
             duration = None if file.duration is None else file.duration / av.time_base
     except av.FFmpegError as error:

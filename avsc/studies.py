@@ -17,6 +17,9 @@ def cells(study: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         grid: {axis: ...}, a cell for each combination, where an axis is either
             dotted.key: [values] or any word: {label: {dotted.key: value}}
 
+    With `stack: true` beside it the stage `study` trains the seeds of a cell at once, where its
+    head can (training/stacked.py); without, one after the other.
+
     Raises:
         ValueError: if it has neither or both.
     """

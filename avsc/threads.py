@@ -9,6 +9,7 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Any, TypeVar
 
+X = TypeVar("X")
 T = TypeVar("T")
 E = TypeVar("E", bound=Exception)
 AHEAD = 4  # items for each thread that may be done before they are asked for
@@ -16,12 +17,12 @@ PATIENCE_S = 900.0
 
 
 def in_threads(
-    function: Callable[[str], T],
+    function: Callable[[X], T],
     *,
     threads: int,
     passed_on: tuple[type[E], ...] = (),
     patience_s: float = PATIENCE_S,
-) -> Callable[[Iterator[str]], Iterator[T | E]]:
+) -> Callable[[Iterator[X]], Iterator[T | E]]:
     """Return what applies `function` to each item of a stream, several at once.
 
     Args:
@@ -40,7 +41,7 @@ def in_threads(
         TimeoutError: if a result takes longer than `patience_s`; the message names the item.
     """
 
-    def work(todo: "SimpleQueue[tuple[str, Future[Any]] | None]") -> None:
+    def work(todo: "SimpleQueue[tuple[X, Future[Any]] | None]") -> None:
         while task := todo.get():
             item, future = task
             try:
@@ -51,14 +52,14 @@ def in_threads(
                 error.add_note(f"while it worked on {item!r}")
                 future.set_exception(error)
 
-    def results(items: Iterator[str]) -> Iterator[T | E]:
-        todo: SimpleQueue[tuple[str, Future[Any]] | None] = SimpleQueue()
+    def results(items: Iterator[X]) -> Iterator[T | E]:
+        todo: SimpleQueue[tuple[X, Future[Any]] | None] = SimpleQueue()
         for _ in range(threads):
             Thread(target=work, args=(todo,), daemon=True).start()
-        waiting: deque[tuple[str, Future[Any]]] = deque()
+        waiting: deque[tuple[X, Future[Any]]] = deque()
         try:
             for item in items:
-                task: tuple[str, Future[Any]] = (item, Future())
+                task: tuple[X, Future[Any]] = (item, Future())
                 todo.put(task)
                 waiting.append(task)
                 if len(waiting) == threads * AHEAD:
@@ -74,7 +75,7 @@ def in_threads(
     return results
 
 
-def _awaited(item: str, future: "Future[Any]", patience_s: float) -> Any:
+def _awaited(item: object, future: "Future[Any]", patience_s: float) -> Any:
     try:
         return future.result(timeout=patience_s)
     except NotYet:
@@ -87,7 +88,15 @@ def _awaited(item: str, future: "Future[Any]", patience_s: float) -> Any:
 
 
 def cores() -> int:
-    """Return how many cores this process may use."""
+    """Return how many cores this process may use: the environment's AVSC_CORES, else all it has.
+
+    Raises:
+        ValueError: if AVSC_CORES is no number of cores.
+    """
+    if given := os.environ.get("AVSC_CORES"):
+        if not given.isdecimal() or not int(given):
+            raise ValueError(f"AVSC_CORES is {given!r}, expected a number from 1 on")
+        return int(given)
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

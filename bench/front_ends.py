@@ -104,7 +104,7 @@ class Others:
         return {
             "ast": np.stack([self._ast(second)[:frames] for second in mono]),
             "scalogram": np.stack([self._scalogram(second) for second in stereo]),
-            "logmel": np.stack([self._logmel(second.mean(axis=0)) for second in stereo]),
+            "logmel": np.stack([self.logmel(second.mean(axis=0)) for second in stereo]),
         }
 
     def _ast(self, second: np.ndarray) -> np.ndarray:
@@ -115,7 +115,8 @@ class Others:
         spectrum = librosa.stft(mid_side, n_fft=8192, hop_length=2736, pad_mode="reflect")
         return np.log((self.bank @ np.abs(spectrum)).transpose(2, 0, 1) + 1e-5)
 
-    def _logmel(self, second: np.ndarray) -> np.ndarray:
+    def logmel(self, second: np.ndarray) -> np.ndarray:
+        """Return (frame, mel) of a second of one channel."""
         in_the_middle = np.pad(second, (512 - 400) // 2)  # where librosa puts a short window
         mel = librosa.feature.melspectrogram(
             y=in_the_middle,

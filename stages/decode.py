@@ -2,13 +2,12 @@
 
 import hashlib
 import json
-from functools import partial
 from pathlib import Path
 
 import avsc.media
-from avsc import params
+from avsc import executors, params
 from avsc.artifacts import extraction, manifest, media, metrics
-from avsc.artifacts.making import Quarantined
+from avsc.artifacts.making import Encode, Quarantined
 from avsc.artifacts.shard import Arrays
 from avsc.threads import cores, in_threads
 
@@ -39,9 +38,12 @@ def main() -> None:
             raise Quarantined(str(error)) from error
         return media.arrays(clip.waveform, clip.pictures)
 
+    def opened() -> Encode:
+        return in_threads(decode, threads=cores(), passed_on=(Quarantined,))
+
     about = {"made_by": "decode", "params": json.dumps(p, sort_keys=True)}
-    opened = partial(in_threads, decode, threads=cores(), passed_on=(Quarantined,))
-    tally = extraction.extract(Path("data/media"), keys, opened, about=about)
+    execute = executors.create(params.load("executor"))
+    tally = extraction.extract(Path("data/media"), keys, opened, about=about, execute=execute)
     if tally.quarantined and on_error == "stop":
         raise ValueError(
             f"{len(tally.quarantined)} clips were quarantined by an earlier run, the first "

@@ -5,8 +5,8 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from avsc import embedding, params
-from avsc.artifacts import disturbances, extraction, manifest, media
+from avsc import embedding, executors, params
+from avsc.artifacts import disturbances, extraction, manifest
 from avsc.artifacts.disturbances import Disturbance
 from avsc.artifacts.shard import Arrays
 from avsc.media.disturbances import VERSION, effects
@@ -17,11 +17,11 @@ def main(name: str) -> None:
     named, own = ({key: block[key] for key in ("encoder", "weights")} for block in (asked, p))
     if named != own:
         raise ValueError(f"disturb.{name} has {named}, embed.{name} {own}; give both the same")
-    encoder, seed = embedding.create(p), asked.get("seed", 0)
+    embedder, seed = embedding.Embedder(p, varied=()), asked.get("seed", 0)
+    encoder, library = embedder.encoder, embedder.library
     strengths = {key: s for key, s in asked.items() if key not in ("encoder", "weights", "seed")}
     todo = effects(strengths, modality=encoder.modality, seed=seed)
     made = [Disturbance(e.name, e.kind.name, e.strength, e.kind.unit) for e in todo]
-    library = media.Library(Path("data/media"))
     rows = manifest.read(Path("data/manifest/media.csv"), manifest.MEDIA)
     test = [r["clip_id"] for r in rows if r["fold"] == "test" and r["clip_id"] in library.key]
     work = {item: (e, c) for e, d in zip(todo, made, strict=True) for item, c in d.clips(test)}
@@ -34,6 +34,7 @@ def main(name: str) -> None:
 
     def encode(item: str) -> Arrays:
         effect, clip_id = work[item]
+        encoder, library = embedder.encoder, embedder.library  # those of the process that encodes
         clip = library.read(clip_id, embedding.ARRAYS[encoder.modality])
         embedded = encoder(effect(embedding.rows(encoder, clip)))["embedding"]
         embedding.check_finite({"embedding": embedded}, repr(item), "is it too strong?")
@@ -47,7 +48,8 @@ def main(name: str) -> None:
     }
     out = Path("data/disturbed") / name
     opened = partial(embedding.clips_in_threads, encode)
-    tally = extraction.extract(out, keys, opened, about=about)
+    execute = executors.create(params.load("executor"))
+    tally = extraction.extract(out, keys, opened, about=about, execute=execute)
     disturbances.write(out, made)
     print(f"disturb {name}: {tally}")
 

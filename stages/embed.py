@@ -1,13 +1,13 @@
 """embed <name>: data/media, data/weights -> data/embeddings/<name>/, views of training clips.
 
-Where the weights come from goes to metrics/embed/<name>.json.
+Where the weights come from, and what precision ran, goes to metrics/embed/<name>.json.
 """
 
 import json
 import sys
 from pathlib import Path
 
-from avsc import embedding, params
+from avsc import embedding, executors, params
 from avsc.artifacts import extraction, manifest, metrics
 
 
@@ -17,8 +17,9 @@ def main(name: str) -> None:
     views = p.get("views")
     varied = {r["clip_id"] for r in clips if r["fold"] == "train"} if views else set()
     embedder = embedding.Embedder(p, varied=varied)
-    encoder = embedder.encoder
-    made_of = ("embedding", *embedding.identity(encoder, p))
+    encoder, deviation = embedder.encoder, embedder.settle(name=name)
+    computed = embedder.how.apart
+    made_of = ("embedding", *embedding.identity(encoder, p), *([computed] if computed else []))
     keys = {
         clip_id: extraction.key_of(*made_of, key, *([views] if clip_id in varied else []))
         for clip_id, key in embedder.library.key.items()
@@ -29,9 +30,12 @@ def main(name: str) -> None:
         "modality": encoder.modality,
         "scope": encoder.scope,
         "classes": json.dumps(getattr(encoder, "classes", [])),
+        **computed,
     }
-    tally = extraction.extract(Path("data/embeddings") / name, keys, embedder, about=about)
-    metrics.write(Path(f"metrics/embed/{name}.json"), embedding.provenance(encoder, p))
+    out, execute = Path("data/embeddings") / name, executors.create(params.load("executor"))
+    tally = extraction.extract(out, keys, embedder, about=about, execute=execute)
+    ran = {"precision": embedder.how.precision, "deviation": deviation}
+    metrics.write(Path(f"metrics/embed/{name}.json"), embedding.provenance(encoder, p) | ran)
     print(f"embed {name}: {tally}")
 
 

@@ -21,10 +21,17 @@ FOLDS = 5
 def main(name: str) -> None:
     p, seed = params.load(f"ensemble.{name}"), params.load("seed")
     members = [m for m in p["members"] if m != "none"]
+    if not members:
+        raise ValueError(f"ensemble.{name} has no members; name experiments that predict")
     val, test = (read(members, split) for split in ("val", "test"))
     labels = manifest.read(Path("data/manifest/labels_train.csv"), manifest.LABELS)
     scene = {r["clip_id"]: r["scene_label"] for r in labels}
     first = next(iter(val.values()))
+    if odd := [c for c in first.clip_id if scene.get(c) not in first.scenes]:
+        raise ValueError(
+            f"{members[0]} predicts {odd[0]!r}, of which labels_train.csv says "
+            f"{scene.get(odd[0])!r}, expected one of {', '.join(first.scenes)}; run `dvc repro`"
+        )
     targets = torch.tensor([first.scenes.index(scene[c]) for c in first.clip_id])
     x = {m: log_probs(v) for m, v in val.items()}
 

@@ -44,6 +44,11 @@ def of_classes(
     head: Any = fitted.system.head
     weights = head.class_weights()
     names = pseudo_labels.classes(Path("data") / p["labels"])
+    if {k: len(names[k]) for k in weights} != (own := {k: len(w) for k, w in weights.items()}):
+        raise ValueError(
+            f"{p['labels']} names {', '.join(f'{len(names[k])} {k}' for k in weights)}, the model "
+            f"was trained on {own}; run `dvc repro`"
+        )
     about = [{"kind": k, "name": n} for k in weights for n in names[k]]
     return about, np.concatenate([w.numpy() for w in weights.values()])
 

@@ -3,15 +3,15 @@
 The table holds mean and spread over the seeds; the table by class is of the first seed.
 """
 
-import json
 import sys
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 from statistics import mean, pstdev
 from typing import Any
 
-from avsc import evaluation, params
-from avsc.artifacts import metrics
+from avsc import evaluation, params, studies
+from avsc.artifacts import metrics, results
 from avsc.scoring.protocol import Scores
 
 SCORES = ("log_loss_macro", "accuracy_macro", "log_loss_micro", "accuracy_micro")
@@ -23,9 +23,9 @@ def main(name: str) -> None:
     seconds = params.load("decode.seconds")
     directory = Path("data/studies") / name
     reports: dict[str, list[dict[str, Scores]]] = defaultdict(list)
-    for number, trained in enumerate(json.loads((directory / "cells.json").read_text())):
+    for number, (cell, _) in enumerate(trained(directory / "cells.json", study)):
         report = evaluation.report(directory / f"{number:04d}.parquet", seconds=seconds)
-        reports[trained["cell"]].append(report)
+        reports[cell].append(report)
     rows = []
     for cell, found in reports.items():
         row: dict[str, Any] = {"data": data, "study": name, "cell": cell, "seeds": len(found)}
@@ -40,6 +40,17 @@ def main(name: str) -> None:
         for row in scores.per_class
     ]
     metrics.write_table(Path(f"metrics/studies/{name}_per_class.csv"), classes)
+
+
+def trained(path: Path, study: Mapping[str, Any]) -> list[tuple[str, int]]:
+    """Return cell and seed of each prediction file, where they are what params.yaml asks for."""
+    asked = [(cell, seed) for cell in studies.cells(study) for seed in study["seeds"]]
+    if results.read_json(path) != [{"cell": cell, "seed": seed} for cell, seed in asked]:
+        raise ValueError(
+            f"{path} lists other cells than the {len(asked)} of params.yaml; delete its folder and "
+            "run `dvc repro`"
+        )
+    return asked
 
 
 def spread(protocol: str, found: list[dict[str, Scores]]) -> dict[str, float | None]:

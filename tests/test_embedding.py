@@ -8,12 +8,17 @@ import numpy as np
 import pytest
 import timm
 import torch
-from transformers import ASTConfig, ASTForAudioClassification
+from transformers import (
+    ASTConfig,
+    ASTForAudioClassification,
+    ClapAudioConfig,
+    ClapAudioModelWithProjection,
+)
 
 from avsc import embedding
 from avsc.artifacts import metrics
 from avsc.artifacts import weights as weights_file
-from avsc.encoders import ast, timm_image
+from avsc.encoders import ast, clap, timm_image
 
 COMMIT, OTHER = "0123456789abcdef" * 2 + "01234567", "f" * 40
 CARD = "---\nlicense: bsd-3-clause\ntags: [audio]\n---\n# A small AST\n"
@@ -97,6 +102,51 @@ def test_an_ast_in_the_hubs_cache_is_loaded_by_name_and_commit(cache):
         "state_sha256": state_of(net),
         "parameters": sum(p.numel() for p in net.parameters()),
     }
+
+
+def small_clap():
+    torch.manual_seed(0)
+    return ClapAudioModelWithProjection(ClapAudioConfig(**clap.TINY["config"])).eval()
+
+
+def tower_of(net):
+    return {k: v for k, v in net.state_dict().items() if k.startswith("audio_model.")}
+
+
+def test_a_clap_in_the_hubs_cache_is_loaded_by_name_and_commit(cache):
+    net, block = small_clap(), {"encoder": "clap", "weights": "pretrained", "name": "laion/small"}
+    net.save_pretrained(snapshot(cache, "laion/small"))
+    (cache / f"models--laion--small/snapshots/{COMMIT}/README.md").write_text(CARD)
+    with pytest.raises(FileNotFoundError, match="no pretrained 'laion/small' on this machine and"):
+        embedding.create(block)
+    block["revision"] = COMMIT
+    found = embedding.provenance(embedding.create(block), block)
+    assert (found["name"], found["revision"]) == ("laion/small", COMMIT)
+    assert found["licence"] == "bsd-3-clause"
+    assert found["state_sha256"] == weights_file.state_digest(tower_of(net))
+    assert found["parameters"] == sum(p.numel() for p in net.audio_model.parameters())
+
+
+def test_a_clap_in_a_file_of_data_weights_is_loaded_by_name_and_digest(tmp_path):
+    net, path = small_clap(), tmp_path / "weights/own.safetensors"
+    weights_file.write(path, net.state_dict(), classes=[])
+    block = {"encoder": "clap", "weights": path.name, "sha256": sha256(path)}
+    block |= {"config": clap.TINY["config"], "sample_rate": 16000}
+    encoder = embedding.create(block, root=tmp_path)
+    found = embedding.provenance(encoder, block, root=tmp_path)
+    assert found["file_sha256"] == block["sha256"]
+    assert found["state_sha256"] == weights_file.state_digest(tower_of(net))
+    assert set(encoder(SOUND)) == {"embedding"}
+
+
+def test_a_timm_model_without_its_classifier_is_reported_as_what_is_left_of_it(cache):
+    net = small_timm()
+    save_timm(net, snapshot(cache, f"timm/{TIMM}"))
+    block = timm_block(model_kwargs=KWARGS | {"num_classes": 0}, revision=COMMIT)
+    found = embedding.provenance(embedding.create(block), block)
+    kept = {k: v for k, v in net.state_dict().items() if not k.startswith("head.fc.")}
+    assert found["state_sha256"] == weights_file.state_digest(kept)
+    assert len(kept) == len(net.state_dict()) - 2
 
 
 def test_a_branch_is_reported_as_the_commit_that_it_was(cache):

@@ -14,13 +14,10 @@ def rows(rule, frames=OPENL3, *, seconds=10, **more):
     return Selection(rule, seconds, **more).rows(frames)
 
 
-def found(arrays):
-    """Return what opened files hold of clips: any number of arrays each."""
-
-    def place(array):
-        return Found(f"a.h5: /{len(array)}", lambda: array)
-
-    return {c: [place(a) for a in own] for c, own in arrays.items()}
+def gathered(arrays, selection, **more):
+    """Gather what files hold of clips: any number of arrays each."""
+    found = [Found(c, f"a.h5: /{len(array)}", array) for c, own in arrays.items() for array in own]
+    return importing.gather(found, selection, clips=list(arrays), **more)
 
 
 def test_the_official_rule_takes_the_baselines_frames():
@@ -105,8 +102,8 @@ def test_a_selection_that_there_is_not_is_refused(block, message):
 
 
 def test_gathered_clips_are_float32_and_only_varied_ones_have_views():
-    both = found({c: [OPENL3.astype(np.float64)] for c in ("a", "b")})
-    arrays = importing.gather(both, Selection("middle", 10, views=3), varied={"a"})
+    both = {c: [OPENL3.astype(np.float64)] for c in ("a", "b")}
+    arrays = gathered(both, Selection("middle", 10, views=3), varied={"a"})
     assert {c: sorted(a) for c, a in arrays.items()} == {
         "a": ["embedding", "views"],
         "b": ["embedding"],
@@ -119,20 +116,18 @@ def test_every_offender_is_in_one_message():
     broken = OPENL3.copy()
     broken[[7, 9]] = np.nan
     with pytest.raises(ValueError, match="7 of 9 clips cannot be imported") as caught:
-        importing.gather(
-            found(
-                {
-                    "fine": [OPENL3],
-                    "as fine": [OPENL3],
-                    "gone": [],
-                    "twice": [OPENL3, OPENL3[:90]],
-                    "nan": [broken],
-                    "huge": [OPENL3.astype(np.float64) * 1e40],
-                    "short": [OPENL3[:50]],
-                    "empty": [np.ones((0, 1))],
-                    "wide": [np.ones((96, 2))],
-                }
-            ),
+        gathered(
+            {
+                "fine": [OPENL3],
+                "as fine": [OPENL3],
+                "gone": [],
+                "twice": [OPENL3, OPENL3[:90]],
+                "nan": [broken],
+                "huge": [OPENL3.astype(np.float64) * 1e40],
+                "short": [OPENL3[:50]],
+                "empty": [np.ones((0, 1))],
+                "wide": [np.ones((96, 2))],
+            },
             Selection("middle", 10),
         )
     assert str(caught.value).splitlines()[1:] == [
@@ -150,9 +145,14 @@ def test_every_offender_is_in_one_message():
     ]
 
 
+def test_clips_come_in_the_order_of_the_manifest_wherever_they_lie():
+    found = [Found(c, "a.h5", OPENL3) for c in ("b", "a")]
+    assert list(importing.gather(found, Selection("clip", 10), clips=["a", "b"])) == ["a", "b"]
+
+
 def test_of_many_offenders_the_first_twenty_are_shown():
     with pytest.raises(ValueError, match=r"  ... and 5 more$"):
-        importing.gather(found({f"c{i}": [] for i in range(25)}), Selection("clip", 10))
+        gathered({f"c{i}": [] for i in range(25)}, Selection("clip", 10))
 
 
 def block(**more):

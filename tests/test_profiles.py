@@ -21,6 +21,7 @@ from avsc.datasets import tau
 from avsc.media.disturbances import effects
 from avsc.training.options import Options
 from avsc.training.strategies import schedules
+from avsc.training.tuning import Tuning
 from tests.pipeline.project import ROOT, fresh
 
 PROFILES = {p.stem: p for p in sorted((ROOT / "params").glob("*.yaml"))}
@@ -69,20 +70,46 @@ def test_an_encoder_takes_the_arguments_of_its_block(profile, name):
 
 
 @pytest.mark.parametrize(("profile", "name"), blocks("embed"))
-def test_weights_are_none_hub_weights_that_exist_or_what_pretrain_makes(profile, name):
+def test_weights_are_none_hub_weights_that_exist_or_what_a_stage_makes(profile, name):
     block = TREES[profile]["embed"][name]
     takes_weights = "weights" in inspect.signature(encoder_class(profile, name)).parameters
     assert (block["weights"] == "none") != takes_weights
     if block["weights"] == "pretrained" and block["encoder"] == "timm_image":
         assert block["name"] in timm.list_pretrained()  # with its tag: an untagged name may move
     if block["weights"].endswith(".safetensors"):
-        assert block["weights"].removesuffix(".safetensors") in TREES[profile]["pretrain"]
+        made = set(TREES[profile]["pretrain"])
+        made |= {f"{n}_{m}" for n in TREES[profile]["finetune"] for m in ("audio", "video")}
+        assert block["weights"].removesuffix(".safetensors") in made
 
 
 def test_pictures_are_kept_as_large_as_the_encoders_look_at_them():
     for tree in TREES.values():
         sides = [block["input_size"] for block in tree["embed"].values() if "input_size" in block]
         assert max(sides) <= tree["decode"]["short_side_px"]
+
+
+@pytest.mark.parametrize(("profile", "name"), blocks("embed"))
+def test_encoders_of_sound_are_told_the_rate_at_which_it_is_decoded(profile, name):
+    takes, block = (
+        inspect.signature(encoder_class(profile, name)).parameters,
+        TREES[profile]["embed"][name],
+    )
+    if encoder_class(profile, name).modality == "audio":
+        rate = block.get("sample_rate", takes["sample_rate"].default)
+        assert rate == TREES[profile]["decode"]["sample_rate"]
+
+
+def timm_classes(block):
+    """Return how many classes a network of timm with pretrained weights tells apart."""
+    own = timm.get_pretrained_cfg(block["name"]).num_classes
+    return block.get("model_kwargs", {}).get("num_classes", own)
+
+
+@pytest.mark.parametrize(("profile", "name"), blocks("embed"))
+def test_a_picture_tower_tells_classes_that_have_names_or_none(profile, name):
+    block = TREES[profile]["embed"][name]
+    if block["encoder"] == "timm_image" and block["weights"] == "pretrained":
+        assert timm_classes(block) in (0, 1000)  # ImageNet's
 
 
 @pytest.mark.parametrize(("profile", "name"), blocks("import_features"))
@@ -109,7 +136,7 @@ def row_shape(profile, name):
     if block["weights"] != "none":
         return VECTOR
     encoder = avsc.encoders.create(block["encoder"], **own_arguments(block))
-    return encoder(np.zeros((1, 2, 16000), np.float32))["embedding"].shape[1:]
+    return encoder(np.zeros((1, 2, encoder.sample_rate), np.float32))["embedding"].shape[1:]
 
 
 def inputs(block):
@@ -157,6 +184,23 @@ def test_an_experiment_names_encoders_of_its_modalities(profile, name):
 @pytest.mark.parametrize(("profile", "name"), blocks("train"))
 def test_head_optimizer_and_schedule_take_what_an_experiment_gives_them(profile, name):
     check_training(profile, TREES[profile]["train"][name])
+
+
+@pytest.mark.parametrize(("profile", "name"), blocks("finetune"))
+def test_tuning_takes_entries_of_embed_and_entries_of_embed_take_what_it_makes(profile, name):
+    block, tree = TREES[profile]["finetune"][name], TREES[profile]
+    options = Tuning(**block.get("fit", {}))
+    networks = {m: block[m] for m in ("audio", "video") if block[m]["encoder"] != "none"}
+    options.check(list(networks))
+    for modality, network in networks.items():
+        (own,) = (n for n, b in tree["embed"].items() if b == network)
+        assert modality_of(profile, own) == modality
+        tuned = network | {"weights": f"{name}_{modality}.safetensors"}
+        assert tuned in tree["embed"].values()
+    labels = {} if block["labels"] == "none" else {"events": EVENTS, "objects": OBJECTS}
+    dims = json.dumps(dict.fromkeys(networks, VECTOR) | labels)
+    head = head_of(block["head"], dims, json.dumps(block.get("hparams", {})))
+    assert not hasattr(head, "solve")
 
 
 @pytest.mark.parametrize(("profile", "name"), blocks("embed"))
@@ -276,6 +320,9 @@ def test_the_taggers_of_pseudo_labels_are_encoders_with_classes(profile):
         encoder = encoder_class(profile, p[kind]["tagger"])
         assert encoder.modality == modality
         assert "classes" in inspect.signature(encoder).parameters
+        block = TREES[profile]["embed"][p[kind]["tagger"]]
+        if block["encoder"] == "timm_image" and block["weights"] == "pretrained":
+            assert timm_classes(block) > 0
 
 
 @pytest.mark.slow

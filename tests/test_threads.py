@@ -4,7 +4,7 @@ from threading import Barrier, Event
 
 import pytest
 
-from avsc.threads import AHEAD, in_threads
+from avsc.threads import AHEAD, cores, in_threads
 
 
 class Absent(Exception):
@@ -95,3 +95,11 @@ def test_an_error_of_the_function_about_time_is_its_own():
 
     with pytest.raises(TimeoutError, match="the disk did not answer"):
         next(in_threads(late, threads=1)(listed(range(1))))
+
+
+def test_the_environment_may_leave_a_process_fewer_cores(monkeypatch):
+    monkeypatch.setenv("AVSC_CORES", "3")
+    assert cores() == 3
+    monkeypatch.setenv("AVSC_CORES", "many")
+    with pytest.raises(ValueError, match="AVSC_CORES is 'many', expected a number from 1 on"):
+        cores()

@@ -28,6 +28,13 @@ class Disturbance:
     strength: float | int | None = None
     unit: str = ""
 
+    @property
+    def called(self) -> str:
+        """Return the name that kind, unit and strength give it."""
+        if self.strength is None:
+            return self.kind
+        return f"{self.kind}_{self.unit.lower()}_{self.strength:g}"
+
     def clips(self, clip_id: Sequence[str]) -> list[tuple[str, str]]:
         """Return what the shards call each clip so disturbed, and the clip."""
         return [(f"{self.name}/{c}", c) for c in clip_id]
@@ -53,6 +60,8 @@ def read(directory: Path) -> list[Disturbance]:
         done = [Disturbance(**row) for row in json.loads(path.read_bytes())]
         if odd := [d.name for d in done if not NAME.fullmatch(d.name)]:
             raise ValueError(f"{odd[0]!r} is no name of a file")
-    except (ValueError, TypeError) as error:
+        if misnamed := [d for d in done if d.name != d.called]:
+            raise ValueError(f"{misnamed[0]} is expected to be called {misnamed[0].called!r}")
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"{path} is damaged ({error}); delete it and run `dvc repro`") from error
     return done

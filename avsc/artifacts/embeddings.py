@@ -39,19 +39,34 @@ def read(directory: Path, clip_id: Sequence[str], name: str = "embedding") -> Em
     Raises:
         FileNotFoundError: if there is no directory.
         KeyError: if the directory lacks a clip or the array.
-        ValueError: if a file is damaged.
+        ValueError: if a file is damaged, holds NaN or infinity, or logits are asked of an encoder
+            that has no classes.
     """
     if not clip_id:
         raise ValueError(f"no clips asked of {directory}; is a fold of the data set empty?")
+    about: dict[str, str] = {}
+    for path in shard.paths(directory)[:1]:
+        with shard.reading(path) as s:
+            about = s.about
+    classes = tuple(json.loads(about.get("classes", "[]")))
+    if about and name == "logits" and not classes:
+        raise ValueError(
+            f"{directory} is of an encoder without classes, no tagger; name one that has any, as "
+            "ast has, or a timm_image with a classifier"
+        )
     rows, count = shard.read(directory, clip_id, name)
-    with shard.reading(shard.paths(directory)[0]) as s:
-        about = s.about
-    return Embeddings(
-        rows=rows,
-        count=count,
-        scope=about["scope"],
-        classes=tuple(json.loads(about.get("classes", "[]"))),
-    )
+    if not (np.isfinite(rows.min()) and np.isfinite(rows.max())):
+        raise ValueError(
+            f"{directory}: {name} of {_not_finite(rows, count, clip_id)!r} is NaN or infinite; "
+            "delete the folder and run `dvc repro`"
+        )
+    return Embeddings(rows=rows, count=count, scope=about["scope"], classes=classes)
+
+
+def _not_finite(rows: np.ndarray, count: np.ndarray, clip_id: Sequence[str]) -> str:
+    """Return the first clip with a row that is not finite."""
+    row = next(i for i, row in enumerate(rows) if not np.isfinite(row).all())
+    return clip_id[int(np.searchsorted(np.cumsum(count), row, side="right"))]
 
 
 def clips(directory: Path) -> set[str]:

@@ -117,6 +117,7 @@ def extract(
         _warn_of_crashes(work)
         donors = _donors(previous, plan, todo, work)
         counts += _made(out, todo, donors, partial(Worker, work, opened, about), execute)
+        shutil.rmtree(work / "under_way", ignore_errors=True)  # of workers that died on the way
     for name in missing:
         _link(work / "shards" / name, out / name)
     for left in (work / "shards").glob("*.h5"):

@@ -20,16 +20,15 @@ in video_features_data/. A clip is a data set (96, 512) in tt, and a group of 96
 tr and val. A name is compared with the clips' ids without folder and media endings
 ("audio/bus-1.wav" is "bus-1"), letter by letter; the class index is not read.
 
-Nothing in these files can run or reach another file: pickles, object arrays, soft and external
-links, external and virtual data sets are refused.
+Nothing in these files can run or reach another file, and small ones do not stand for large arrays.
+HDF5 and Arrow may still crash or hang on a damaged file: feature_process.py reads them apart.
 """
 
 import csv
+import io
 import zipfile
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -41,215 +40,183 @@ import pyarrow.compute
 import pyarrow.parquet as pq
 from jaxtyping import Shaped
 
+from avsc.artifacts import feature_hdf5
+from avsc.artifacts.feature_hdf5 import Named
+from avsc.artifacts.feature_limits import RefusedError, check_size, naming
 from avsc.artifacts.prediction_tables import NAMES, clip_name
+
+PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
 @dataclass(frozen=True)
 class Found:
-    """An array of a clip: where it is, and how to read it, (frame, ...) in its own type."""
+    """An array of a clip, numbers in the type of its file, and where it was."""
 
+    clip_id: str
     where: str
-    read: Callable[[], Shaped[np.ndarray, "frame ..."]]
+    frames: Shaped[np.ndarray, "frame ..."]
 
 
-Arrays = Iterator[tuple[str, Found]]
-
-
-@contextmanager
-def opened(paths: Iterable[Path], clips: Collection[str]) -> Iterator[dict[str, list[Found]]]:
-    """Open files, and find in them the arrays of `clips`.
-
-    Yields:
-        {clip_id: its arrays}: one, unless the files hold a clip twice or not at all; readable
-        until the context ends.
+def check(path: Path) -> None:
+    """Check that there is a file of a known kind.
 
     Raises:
-        FileNotFoundError: if a file is not there.
-        ValueError: if a file is damaged, of another layout, or reaches out of itself.
+        FileNotFoundError: if it is not there.
+        ValueError: if it is of another kind.
     """
-    found: dict[str, list[Found]] = {c: [] for c in clips}
-    with ExitStack() as stack:
-        for path in paths:
-            if path.suffix not in KINDS:
-                raise ValueError(f"{path} is of no known kind; expected {', '.join(KINDS)}")
-            if not path.is_file():
-                raise FileNotFoundError(f"no features at {path}; put the file there")
-            opener, arrays_of = KINDS[path.suffix]
-            with _naming(path):
-                file = opener(path)
-            if hasattr(file, "close"):
-                stack.callback(file.close)
-            for clip_id, array in arrays_of(path, file, found.keys()):
-                found[clip_id].append(array)
-        yield found
+    if path.suffix not in KINDS:
+        raise ValueError(f"{path} is of no known kind; expected {', '.join(KINDS)}")
+    if not path.is_file():
+        raise FileNotFoundError(f"no features at {path}; put the file there")
 
 
-@contextmanager
-def _naming(path: Path) -> Iterator[None]:
-    """Turn what a library finds wrong into an error that names the file."""
-    try:
-        yield
-    except (OSError, EOFError, KeyError, RuntimeError, ValueError, zipfile.BadZipFile) as error:
-        raise ValueError(
-            f"{path} cannot be read ({error}); fetch it again, or write plain numbers"
-        ) from error
+def arrays(path: Path, clips: Collection[str]) -> Iterator[Found]:
+    """Yield the arrays of `clips` in a file: one each, unless a clip is there twice or not at all.
+
+    Raises:
+        FileNotFoundError: if the file is not there.
+        ValueError: if it is damaged, of another layout, reaches out of itself, or unpacks to too
+            much.
+    """
+    check(path)
+    total = 0
+    with naming(path):
+        for clip_id, where, array in KINDS[path.suffix](path, clips):
+            if array.dtype.kind not in "fiu" or array.ndim == 0:
+                raise RefusedError(
+                    f"{path}: {where} is {array.dtype} of shape {array.shape}; expected numbers, "
+                    "(frame, ...) or a vector"
+                )
+            total += array.nbytes
+            check_size(path, "what it holds", total)
+            yield Found(clip_id, f"{path.name}: {where}", array if array.ndim > 1 else array[None])
 
 
-def _found(path: Path, where: str, read: Callable[[], np.ndarray]) -> Found:
-    """Return an array that is numbers with an axis of frames when it is read, or an error."""
-
-    def numbers() -> Shaped[np.ndarray, "frame ..."]:
-        array = read()
-        if array.dtype.kind not in "fiu" or array.ndim == 0:
-            raise ValueError(
-                f"{path}: {where} is {array.dtype} of shape {array.shape}; expected numbers, "
-                "(frame, ...) or a vector"
-            )
-        return array if array.ndim > 1 else array[None]
-
-    return Found(f"{path.name}: {where}", numbers)
+def _hdf5(path: Path, clips: Collection[str]) -> Iterator[Named]:
+    with h5py.File(path, "r") as root:
+        if "clip_id" not in list(root):  # `in root` would follow a link
+            yield from feature_hdf5.walk(path, root, clips)
+            return
+        nodes = {name: feature_hdf5.inside(path, root, name) for name in root}
+        names, rows = feature_hdf5.data(path, nodes["clip_id"]), nodes[_other(path, nodes)]
+        yield from _of_rows(path, clips, _texts(names), rows)
 
 
-def _hdf5(path: Path, root: h5py.File, clips: Collection[str]) -> Arrays:
-    if "clip_id" not in root:
-        yield from _walk(path, root, clips)
-        return
-    names, rows = _table(path, {name: _inside(path, root, name) for name in root})
-    yield from _of_rows(path, clips, [_text(n) for n in _data(path, names)], rows)
+def _npz(path: Path, clips: Collection[str]) -> Iterator[Named]:
+    with zipfile.ZipFile(path) as archive:
+        entries = {i.filename.removesuffix(".npy"): i for i in archive.infolist()}
+        if "clip_id" in entries:
+            rows = _entry(path, archive, entries[_other(path, entries)])
+            names = _texts(_entry(path, archive, entries["clip_id"]))
+            yield from _of_rows(path, clips, names, rows)
+            return
+        for info in archive.infolist():
+            name = info.filename.removesuffix(".npy")
+            if (clip_id := clip_name(name)) in clips:
+                yield clip_id, name, _entry(path, archive, info)
 
 
-def _walk(path: Path, group: h5py.Group, clips: Collection[str]) -> Arrays:
-    """Return the data sets and groups that are called as a clip; other groups are folders."""
-    for name in group:
-        node = _inside(path, group, name)
-        if (clip_id := clip_name(name)) in clips:
-            read = _frames if isinstance(node, h5py.Group) else _data
-            yield clip_id, _found(path, node.name, partial(read, path, node))
-        elif isinstance(node, h5py.Group):
-            yield from _walk(path, node, clips)
-
-
-def _inside(path: Path, group: h5py.Group, name: str) -> Any:
-    """Return the group or data set `name`, if all of it is in this file."""
-    where = f"{group.name.rstrip('/')}/{name}"
-    link = group.get(name, getlink=True)
-    if not isinstance(link, h5py.HardLink):
-        raise ValueError(
-            f"{path}: {where} is a {type(link).__name__}; expected data in this file: copy them"
+def _entry(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
+    check_size(path, info.filename, info.file_size)
+    if info.compress_type not in PACKED:
+        raise RefusedError(
+            f"{path}: {info.filename} is packed by method {info.compress_type}, expected deflate "
+            "or none; write it by numpy.savez_compressed"
         )
-    with _naming(path):
-        node = group[name]
-    if isinstance(node, h5py.Dataset) and (node.external or node.is_virtual):
-        raise ValueError(f"{path}: {where} has its data in another file; copy them into this one")
-    return node
+    return np.lib.format.read_array(io.BytesIO(archive.read(info)), allow_pickle=False)
 
 
-def _data(path: Path, dataset: h5py.Dataset) -> np.ndarray:
-    with _naming(path):
-        return np.asarray(dataset[()])
-
-
-def _frames(path: Path, group: h5py.Group) -> np.ndarray:
-    """Return a clip whose frames are data sets "0", "1", ..."""
-    expected = [str(k) for k in range(len(group))]
-    if not expected or set(group) != set(expected):
-        raise ValueError(
-            f"{path}: {group.name} holds {', '.join(list(group)[:3]) or 'nothing'}; expected a "
-            "data set for each frame, called 0, 1, ... without a gap"
-        )
-    frames = [_data(path, _inside(path, group, k)) for k in expected]
-    if len(shapes := {f.shape for f in frames}) > 1:
-        raise ValueError(
-            f"{path}: frames of {group.name} have shapes {sorted(shapes)}; expected one"
-        )
-    return np.stack(frames)
-
-
-def _zipped(path: Path) -> Any:
-    if not zipfile.is_zipfile(path):
-        raise ValueError("no zip, which an npz is")
-    return np.load(path, allow_pickle=False)
-
-
-def _npz(path: Path, file: Any, clips: Collection[str]) -> Arrays:
-    def plain(name: str) -> np.ndarray:
-        with _naming(path):
-            return file[name]
-
-    if "clip_id" in file:
-        names, rows = _table(path, {name: plain(name) for name in file})
-        yield from _of_rows(path, clips, [_text(n) for n in names], rows)
-        return
-    for name in file:
-        if (clip_id := clip_name(name)) in clips:
-            yield clip_id, _found(path, name, partial(plain, name))
-
-
-def _npy(path: Path, rows: Any, clips: Collection[str]) -> Arrays:
-    listed = path.with_suffix(".csv")
+def _npy(path: Path, clips: Collection[str]) -> Iterator[Named]:
+    rows, listed = np.load(path, mmap_mode="r", allow_pickle=False), path.with_suffix(".csv")
     if not listed.is_file():
         raise FileNotFoundError(f"{path} has no {listed.name} beside it; write a line for each row")
-    with listed.open(newline="", encoding="utf-8-sig") as f:
-        reader = csv.DictReader(f)
+    yield from _of_rows(path, clips, _listed(listed), rows)
+
+
+def _listed(path: Path) -> list[str]:
+    check_size(path, "its text", path.stat().st_size)
+    try:
+        reader = csv.DictReader(io.StringIO(path.read_bytes().decode("utf-8-sig"), newline=""))
         column = next((n for n in NAMES if n in (reader.fieldnames or ())), None)
         if column is None:
-            raise ValueError(f"{listed} has columns {reader.fieldnames}; expected one of {NAMES}")
-        names = [row[column] or "" for row in reader]
-    yield from _of_rows(path, clips, names, rows)
+            raise RefusedError(
+                f"{path} has columns {reader.fieldnames}; expected one of {', '.join(NAMES)}"
+            )
+        return [row[column] or "" for row in reader]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise RefusedError(f"{path} is no UTF-8 csv ({error}); save it as one") from error
 
 
-def _parquet(path: Path, table: pa.Table, clips: Collection[str]) -> Arrays:
+def _parquet(path: Path, clips: Collection[str]) -> Iterator[Named]:
+    with pq.ParquetFile(path) as file:
+        _check_declared(path, file.metadata)
+        table = file.read()
     if sorted(table.column_names) != ["clip_id", "embedding"]:
-        raise ValueError(f"{path} has columns {table.column_names}; expected clip_id and embedding")
+        raise RefusedError(
+            f"{path} has columns {table.column_names}; expected clip_id and embedding"
+        )
     lists = table["embedding"].combine_chunks()
     if not hasattr(lists, "flatten") or lists.null_count or lists.flatten().null_count:
-        raise ValueError(f"{path}: embedding is {lists.type}; expected lists of numbers, no nulls")
+        raise RefusedError(
+            f"{path}: embedding is {lists.type}; expected lists of numbers, no nulls"
+        )
     widths = set(pa.compute.list_value_length(lists).to_pylist())
     if len(widths) != 1:
-        raise ValueError(
+        raise RefusedError(
             f"{path}: rows of embedding have {sorted(widths)[:5]} numbers; expected one"
         )
     values = lists.flatten().to_numpy(zero_copy_only=False).reshape(len(lists), -1)
-    yield from _of_rows(path, clips, [_text(n) for n in table["clip_id"].to_pylist()], values)
+    yield from _of_rows(path, clips, _texts(table["clip_id"].to_pylist()), values)
 
 
-def _table(path: Path, arrays: Mapping[str, Any]) -> tuple[Any, Any]:
-    """Return the names and the one other array."""
-    others = [name for name in arrays if name != "clip_id"]
+def _check_declared(path: Path, about: pq.FileMetaData) -> None:
+    """Check what all columns say of their bytes, and that they may be of numbers of four bytes."""
+    groups = [about.row_group(i) for i in range(about.num_row_groups)]
+    columns = [group.column(j) for group in groups for j in range(group.num_columns)]
+    for size in (
+        sum(c.total_uncompressed_size for c in columns),
+        sum(4 * c.num_values for c in columns),
+    ):
+        check_size(path, "what it holds", size)
+
+
+def _other(path: Path, names: Collection[str]) -> str:
+    """Return the name of the one array beside clip_id."""
+    others = [name for name in names if name != "clip_id"]
     if len(others) != 1:
-        raise ValueError(f"{path} holds clip_id and {others}; expected one array beside clip_id")
-    return arrays["clip_id"], arrays[others[0]]
+        raise RefusedError(f"{path} holds clip_id and {others}; expected one array beside clip_id")
+    return others[0]
 
 
-def _text(name: object) -> str:
-    return name.decode() if isinstance(name, bytes) else str(name)
+def _texts(names: Any) -> list[str]:
+    return [n.decode() if isinstance(n, bytes) else str(n) for n in np.atleast_1d(names)]
 
 
-def _of_rows(path: Path, clips: Collection[str], names: Sequence[str], rows: Any) -> Arrays:
-    """Return each run of rows of one clip, so that a clip with two runs is there twice."""
-    if rows.ndim < 2 or len(rows) != len(names):
-        raise ValueError(
-            f"{path} has {len(names)} names for an array of shape {rows.shape}; expected "
-            "(row, ...) and a name for each row"
+def _of_rows(
+    path: Path, clips: Collection[str], names: Sequence[str], rows: Any
+) -> Iterator[Named]:
+    """Yield each run of rows of one clip, so that a clip with two runs is there twice."""
+    if not hasattr(rows, "shape") or len(rows.shape) < 2 or len(rows) != len(names):
+        raise RefusedError(
+            f"{path} has {len(names)} names for an array of shape {getattr(rows, 'shape', None)}; "
+            "expected (row, ...) and a name for each row"
         )
-
-    def read(start: int, stop: int) -> np.ndarray:
-        with _naming(path):
-            own = np.asarray(rows[start:stop])
-        return own[0] if own.ndim > 2 and len(own) == 1 else own
-
     ids = [clip_name(name) for name in names]
     starts = [i for i, c in enumerate(ids) if i == 0 or c != ids[i - 1]]
     for start, stop in pairwise([*starts, len(ids)]):
         if ids[start] in clips:
-            where = f"rows {start} to {stop - 1}"
-            yield ids[start], _found(path, where, partial(read, start, stop))
+            own = np.asarray(rows[start:stop])
+            yield (
+                ids[start],
+                f"rows {start} to {stop - 1}",
+                own[0] if own.ndim > 2 and len(own) == 1 else own,
+            )
 
 
-KINDS: dict[str, tuple[Callable[[Path], Any], Callable[[Path, Any, Collection[str]], Arrays]]] = {
-    ".hdf5": (h5py.File, _hdf5),
-    ".h5": (h5py.File, _hdf5),
-    ".npz": (_zipped, _npz),
-    ".npy": (partial(np.load, mmap_mode="r", allow_pickle=False), _npy),
-    ".parquet": (pq.read_table, _parquet),
+KINDS: dict[str, Callable[[Path, Collection[str]], Iterator[Named]]] = {
+    ".hdf5": _hdf5,
+    ".h5": _hdf5,
+    ".npz": _npz,
+    ".npy": _npy,
+    ".parquet": _parquet,
 }

@@ -2,12 +2,13 @@
 
 .avsc/<out>/journal/<shard>/<block>.h5   blocks of shards that are being made
 .avsc/<out>/shards/<shard>.h5            shards that are finished
-.avsc/<out>/under_way/<process>          clips that were taken up, and an empty line for each done
+.avsc/<out>/under_way/<host>-<process>   clips that were taken up, and an empty line for each done
 """
 
 import logging
 import os
 import shutil
+import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -80,7 +81,7 @@ class Worker:
         """
         planned = [(job, self._blocks(job)) for job in jobs]
         missing = chain.from_iterable(_missing(*plan) for plan in planned)
-        with _noted(self.work / "under_way" / str(os.getpid())) as note:
+        with _noted(self.work / "under_way" / f"{socket.gethostname()}-{os.getpid()}") as note:
             arrays = note(missing, self.encode)
             for job, blocks in planned:
                 yield from self._make(job, blocks, arrays)
@@ -89,8 +90,9 @@ class Worker:
         journal, ids = self.work / "journal" / Path(job.name).stem, list(job.clips)
         starts = range(0, len(ids), BLOCK_CLIPS)
         paths = [journal / f"{start:06d}.h5" for start in starts]
+        finished = opens(self.work / "shards" / job.name)  # by a worker that was lost right after
         return [
-            _Block(p, ids[i : i + BLOCK_CLIPS], opens(p))
+            _Block(p, ids[i : i + BLOCK_CLIPS], finished or opens(p))
             for p, i in zip(paths, starts, strict=True)
         ]
 
@@ -120,13 +122,17 @@ class Worker:
     def _merge(self, job: Job, blocks: list[_Block]) -> None:
         merged: dict[str, tuple[str, Arrays]] = {}
         quarantined: dict[str, str] = {}
-        for block in blocks:
-            with shard.reading(block.path) as s:
-                merged |= {c: (s.key[c], s.clip(c)) for c in s.clip_id}
-                quarantined |= s.quarantined
         finished = self.work / "shards" / job.name
-        shard.write(finished, merged, about=self.about, quarantined=quarantined)
-        shutil.rmtree(self.work / "journal" / finished.stem)
+        try:
+            for block in blocks:
+                with shard.reading(block.path) as s:
+                    merged |= {c: (s.key[c], s.clip(c)) for c in s.clip_id}
+                    quarantined |= s.quarantined
+            shard.write(finished, merged, about=self.about, quarantined=quarantined)
+        except FileNotFoundError:  # another worker has the same job, and was faster
+            if not opens(finished):
+                raise
+        shutil.rmtree(self.work / "journal" / finished.stem, ignore_errors=True)
 
 
 def opens(path: Path) -> bool:
@@ -159,7 +165,6 @@ def _noted(
     path: Path,
 ) -> Iterator[Callable[[Iterator[str], Encode], Iterator[Arrays | Quarantined]]]:
     """Keep in a file which clips are under way, for a process that dies cannot say it any more."""
-
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with path.open("w", buffering=1) as note:
@@ -186,4 +191,4 @@ def clips_under_way(work: Path) -> list[str]:
         lines = path.read_text().split("\n")[:-1]
         clips += list(filter(None, lines))[lines.count("") :]  # an empty line: one is done
         path.unlink(missing_ok=True)
-    return clips
+    return list(dict.fromkeys(clips))

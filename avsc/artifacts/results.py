@@ -4,6 +4,7 @@ A JSON file is what it holds; a csv is a list of rows, {column: text as it stand
 """
 
 import csv
+import io
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -20,7 +21,7 @@ def read(directory: Path, names: Iterable[str]) -> dict[str, Any]:
     Raises:
         ValueError: if a file is damaged.
     """
-    readers = {".json": _json, ".csv": _table}
+    readers = {".json": read_json, ".csv": _table}
     found = {}
     for name in names:
         path = directory / name
@@ -29,20 +30,30 @@ def read(directory: Path, names: Iterable[str]) -> dict[str, Any]:
     return found
 
 
-def _json(path: Path) -> Any:
+def read_json(path: Path) -> Any:
+    """Return what a JSON file holds.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is damaged.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is not there; run `dvc repro` or `dvc pull` first")
     try:
         return json.loads(path.read_text("utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} is no JSON ({error}); run `dvc repro`") from error
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is no JSON ({error}); delete it and run `dvc repro`") from error
 
 
 def _table(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="", encoding="utf-8") as f:
-        reader = csv.DictReader(f)
-        rows = list(reader)
+    try:
+        text = path.read_bytes().decode("utf-8")
+        header, *rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+    except (ValueError, csv.Error) as error:
+        raise ValueError(f"{path} is no table ({error}); delete it and run `dvc repro`") from error
+    if not text.endswith("\n"):
+        raise ValueError(f"{path} is cut off in its last line; delete it and run `dvc repro`")
     for line, row in enumerate(rows, start=2):
-        if None in row or None in row.values():
-            raise ValueError(
-                f"{path}:{line} has not {len(reader.fieldnames or ())} fields; run `dvc repro`"
-            )
-    return rows
+        if len(row) != len(header):
+            raise ValueError(f"{path}:{line} has not {len(header)} fields; run `dvc repro`")
+    return [dict(zip(header, row, strict=True)) for row in rows]

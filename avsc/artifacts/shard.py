@@ -15,23 +15,20 @@ input gives the same bytes.
 
 import io
 import json
-import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
 from jaxtyping import Int64, Shaped
 
-from avsc.artifacts import whole
+from avsc.artifacts import hdf5, whole
 
 ENCODING = {"encoding_type": "avsc-shard", "encoding_version": "2"}
 CHUNK_BYTES = 1 << 20
-SUPERBLOCK = b"\x89HDF\r\n\x1a\n\x03"  # signature and version: the one with a checksum
-KINDS = "iufbS"  # of numpy: numbers and texts of fixed length
 
 Arrays = Mapping[str, Shaped[np.ndarray, "..."]]
 
@@ -87,25 +84,27 @@ class Shard:
         quarantined: {clip_id: cause}.
     """
 
-    def __init__(self, f: h5py.File, path: Path) -> None:
-        self._f, self._path, self._bytes = f, path, path.stat().st_size
-        self.about: dict[str, Any] = {name: _text(f, name) for name in f.attrs}
+    def __init__(self, file: hdf5.File, path: Path) -> None:
+        self._file, self._path = file, path
+        self.about = file.texts()
         found = {name: self.about.get(name) for name in ENCODING}
         if found != ENCODING:
-            raise _Refused(f"{path} is {found}, expected {ENCODING}; delete it and run `dvc repro`")
+            raise hdf5.Refused(
+                f"{path} is {found}, expected {ENCODING}; delete it and run `dvc repro`"
+            )
         if self.about["key"] != path.stem:
-            raise _Refused(f"{path} says that it is {self.about['key']}.h5: restore its name")
+            raise hdf5.Refused(f"{path} says that it is {self.about['key']}.h5: restore its name")
         self.quarantined: dict[str, str] = json.loads(self.about.pop("quarantined"))
-        self.clip_id: list[str] = [c.decode() for c in self._read("clip_id")]
-        keys = (k.decode() for k in self._read("key"))
+        self.clip_id: list[str] = [c.decode() for c in file.read("clip_id").tolist()]
+        keys = (k.decode() for k in file.read("key").tolist())
         self.key = dict(zip(self.clip_id, keys, strict=True))
         if len(self.key) < len(self.clip_id):
             raise ValueError("a clip is there twice")
-        self.names: list[str] = list(self._at("array")) if "array" in f else []
+        self.names = file.members("array")
 
     def count(self, name: str) -> Int64[np.ndarray, " clip"]:
         """Return the number of rows of each clip."""
-        count, rows = self._read(f"count/{name}"), self._shape(f"array/{name}")[0]
+        count, rows = self._file.read(f"count/{name}"), self._file.shape(f"array/{name}")[0]
         whole = count.shape == (len(self.clip_id),) and count.dtype == np.int64
         if not whole or (count < 0).any() or sum(count.tolist()) != rows:
             what = f"count/{name} does not divide its {rows} rows among the clips"
@@ -114,7 +113,11 @@ class Shard:
 
     def rows(self, name: str) -> Shaped[np.ndarray, "row ..."]:
         """Return the rows of all clips."""
-        return self._read(f"array/{name}")
+        return self._file.read(f"array/{name}")
+
+    def row(self, name: str) -> tuple[tuple[int, ...], np.dtype]:
+        """Return shape and type of a row."""
+        return self._file.shape(f"array/{name}")[1:], self._file.dtype(f"array/{name}")
 
     def clip(self, clip_id: str, names: Sequence[str] = ()) -> dict[str, np.ndarray]:
         """Return the arrays of one clip, all that it has where no `names` are given."""
@@ -124,73 +127,8 @@ class Shard:
             count = self.count(name)
             if count[i]:
                 stop = int(count[: i + 1].sum())
-                arrays[name] = self._read(f"array/{name}", slice(stop - int(count[i]), stop))
+                arrays[name] = self._file.read(f"array/{name}", stop - int(count[i]), stop)
         return arrays
-
-    def _read(self, name: str, rows: slice = slice(None)) -> np.ndarray:
-        with _naming(self._path):
-            found = self._at(name)
-            _check_whole(found, name, self._bytes)
-            return found[rows]
-
-    def _shape(self, name: str) -> tuple[int, ...]:
-        with _naming(self._path):
-            return self._at(name).shape
-
-    def _at(self, name: str) -> Any:
-        """Return a group or data set that lies in this very file."""
-        found: Any = self._f
-        for part in name.split("/"):
-            link = found.get(part, getlink=True)
-            if not isinstance(link, h5py.HardLink):
-                raise ValueError(f"{name} is a link to elsewhere, expected it in the file")
-            found = found[part]
-        return found
-
-
-def _check_whole(found: Any, name: str, file_bytes: int) -> None:
-    """Check that a data set keeps all of its rows in the file, plain and with checksums."""
-    if found.is_virtual or found.external:
-        raise ValueError(f"{name} keeps its rows in other files, expected them in this one")
-    if found.dtype.kind not in KINDS:
-        raise ValueError(f"{name} is of {found.dtype}, expected numbers or texts of fixed length")
-    plist = found.id.get_create_plist()
-    filters = [plist.get_filter(i)[0] for i in range(plist.get_nfilters())]
-    if filters != ([h5py.h5z.FILTER_FLETCHER32] if found.size else []):
-        raise ValueError(f"{name} has filters {filters}, expected a checksum alone")
-    chunks = found.chunks or found.shape
-    if max(found.nbytes, math.prod(chunks) * found.dtype.itemsize) > file_bytes:
-        raise ValueError(f"{name} declares {found.nbytes} bytes in a file of {file_bytes}")
-    declared = math.prod(-(-n // c) for n, c in zip(found.shape, chunks, strict=True) if n)
-    if found.size and found.id.get_num_chunks() != declared:
-        raise ValueError(f"{name} lacks some of its {declared} chunks")
-
-
-def _text(f: h5py.File, name: str) -> str:
-    # A text of free length lies outside the headers, without checksum, and damaged ones can keep
-    # HDF5 busy for ever: its type is looked at before it is read.
-    kind = f.attrs.get_id(name).dtype
-    if kind.kind != "S":
-        raise _Refused(
-            f"{f.filename} has an attribute {name!r} of {kind}, expected a text of fixed length "
-            f"(version {ENCODING['encoding_version']}); delete it and run `dvc repro`"
-        )
-    return f.attrs[name].decode()
-
-
-class _Refused(ValueError):
-    """What is said already names the file."""
-
-
-@contextmanager
-def _naming(path: Path) -> Iterator[None]:
-    """Turn what HDF5 finds wrong into an error that names the file."""
-    try:
-        yield
-    except _Refused:
-        raise
-    except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
-        raise _Refused(f"{path} is damaged ({error}); delete it and run `dvc repro`") from error
 
 
 @contextmanager
@@ -202,13 +140,9 @@ def reading(path: Path) -> Iterator[Shard]:
         ValueError: if the file is damaged, now or when its arrays are read, or if it is of another
             kind or version.
     """
-    with path.open("rb") as f:
-        start = f.read(len(SUPERBLOCK))
-    with ExitStack() as stack:
-        with _naming(path):
-            if start != SUPERBLOCK:
-                raise ValueError(f"it starts with {start!r}, expected {SUPERBLOCK!r}")
-            shard = Shard(stack.enter_context(h5py.File(path, "r")), path)
+    with hdf5.opened(path) as file:
+        with hdf5.naming(path):
+            shard = Shard(file, path)
         yield shard
 
 
@@ -239,43 +173,59 @@ def read(
         raise ValueError(
             f"{len(twice)} clips of {directory} asked for twice, the first {twice[0]!r}"
         )
-    count, holding = _counts(directory, clip_id, name)
+    wanted, parts = set(clip_id), []
+    for path in paths(directory):
+        with reading(path) as shard:
+            if not wanted.isdisjoint(shard.clip_id):
+                parts.append(_part(shard, path, name))
+    counts = {c: n for part in parts for c, n in zip(part.clip_id, part.count, strict=True)}
+    count = np.array([counts.get(c, 0) for c in clip_id], dtype=np.int64)
     if missing := [c for c, n in zip(clip_id, count, strict=True) if not n]:
         raise KeyError(
             f"{directory} lacks {len(missing)} of {len(clip_id)} clips, the first {missing[0]!r}; "
             "run `dvc repro`"
         )
-    stop = dict(zip(clip_id, np.cumsum(count).tolist(), strict=True))
-    rows = np.empty(0)
-    for path in holding:
-        with reading(path) as shard:
-            found, ends = shard.rows(name), np.cumsum(shard.count(name)).tolist()
-            if path == holding[0]:
-                rows = np.empty((int(count.sum()), *found.shape[1:]), found.dtype)
-            if (found.dtype, found.shape[1:]) != (rows.dtype, rows.shape[1:]):
-                raise ValueError(
-                    f"{path} holds {name} of {found.shape[1:]} {found.dtype}, others in its folder "
-                    f"{rows.shape[1:]} {rows.dtype}; delete the folder and run `dvc repro`"
-                )
-            for clip, first, end in zip(shard.clip_id, [0, *ends], ends, strict=False):
-                if clip in stop:
-                    rows[stop[clip] - (end - first) : stop[clip]] = found[first:end]
-    return rows, count
+    return _gathered(parts, name, dict(zip(clip_id, np.cumsum(count).tolist(), strict=True))), count
 
 
-def _counts(
-    directory: Path, clip_id: Sequence[str], name: str
-) -> tuple[Int64[np.ndarray, " clip"], list[Path]]:
-    """Return how many rows each clip has, 0 where it is not there, and the shards that hold any."""
-    found: dict[str, int] = {}
-    holding = []
-    wanted = set(clip_id)
-    for path in paths(directory):
-        with reading(path) as shard:
-            if wanted.isdisjoint(shard.clip_id):
-                continue
-            if name not in shard.names:
-                raise KeyError(f"{directory} holds {shard.names}, but no {name!r}")
-            found.update(zip(shard.clip_id, shard.count(name).tolist(), strict=True))
-            holding.append(path)
-    return np.array([found.get(c, 0) for c in clip_id], dtype=np.int64), holding
+@dataclass(frozen=True)
+class _Part:
+    """What a shard holds of an array: the rows of its clips, and what a row is."""
+
+    path: Path
+    clip_id: list[str]
+    count: list[int]
+    row: tuple[tuple[int, ...], np.dtype]
+
+
+def _part(shard: Shard, path: Path, name: str) -> _Part:
+    if name not in shard.names:
+        raise KeyError(f"{path.parent} holds {shard.names}, but no {name!r}")
+    return _Part(path, shard.clip_id, shard.count(name).tolist(), shard.row(name))
+
+
+def _gathered(
+    parts: Sequence[_Part], name: str, stop: Mapping[str, int]
+) -> Shaped[np.ndarray, "row ..."]:
+    """Return the rows of the clips, each ending at its `stop`.
+
+    Each shard is read into the memory that held the one before: fresh memory costs more than
+    reading does.
+    """
+    shape, dtype = parts[0].row
+    rows = np.empty((max(stop.values()), *shape), dtype)
+    read = np.empty((max(sum(part.count) for part in parts), *shape), dtype)
+    for part in parts:
+        if part.row != parts[0].row:
+            raise ValueError(
+                f"{part.path} holds {name} of {part.row[0]} {part.row[1]}, others in its folder "
+                f"{shape} {dtype}; delete the folder and run `dvc repro`"
+            )
+        with hdf5.opened(part.path) as file:
+            file.read_into(read[: sum(part.count)], f"array/{name}")
+        end = 0
+        for clip, n in zip(part.clip_id, part.count, strict=True):
+            end += n
+            if clip in stop:
+                rows[stop[clip] - n : stop[clip]] = read[end - n : end]
+    return rows

@@ -31,6 +31,7 @@ SCENES = (
     "tram",
 )
 ITEMS = 72_000  # of the official set, 0.wav to 71999.wav
+MAX_BYTES = 2**30
 TOLERANCE = 0.011  # rows of 3 decimals sum to 0.99 to 1.01
 
 Offence = tuple[str, str]  # a kind, and where it is
@@ -72,6 +73,8 @@ def check(
         scenes: that there must be columns of.
         tolerance: how far from 1 the probabilities of a row may sum.
     """
+    if (size := path.stat().st_size) > MAX_BYTES:
+        return [("no text table", f"{path} has {size} bytes, expected at most {MAX_BYTES}")]
     try:
         text = path.read_bytes().decode("utf-8")
         rows = list(csv.reader(io.StringIO(text, newline=""), delimiter="\t", strict=True))

@@ -7,6 +7,7 @@ Hugging Face hub; `files_of` finds what was loaded from there.
 
 import hashlib
 import json
+import struct
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,8 +17,10 @@ import huggingface_hub
 import torch
 import yaml
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
+
+from avsc.artifacts import whole
 
 UNREADABLE = (  # what safetensors, json and torch's unpickler raise on damaged files
     SafetensorError,
@@ -30,6 +33,7 @@ UNREADABLE = (  # what safetensors, json and torch's unpickler raise on damaged 
     IndexError,
     TypeError,
     AttributeError,
+    struct.error,
 )
 HUB_FILES = (  # in the order in which transformers and timm look for them
     "model.safetensors",
@@ -44,9 +48,8 @@ HUB_FILES = (  # in the order in which transformers and timm look for them
 
 def write(path: Path, state: Mapping[str, Tensor], *, classes: Sequence[str]) -> None:
     """Write a state dict and the names of its classes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     tensors = {k: v.detach().cpu().contiguous() for k, v in state.items()}
-    save_file(tensors, path, metadata={"classes": json.dumps(list(classes))})
+    whole.write(path, save(tensors, metadata={"classes": json.dumps(list(classes))}))
 
 
 def digest(path: Path) -> str:

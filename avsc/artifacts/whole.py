@@ -1,7 +1,14 @@
-"""Files that appear whole or not at all, whenever a run is killed or a disk is full."""
+"""Files that appear whole or not at all, however many write them and whenever a run is killed."""
 
+import errno
+import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
+
+WITHOUT_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)  # of a file system
 
 
 class NotWrittenError(OSError):
@@ -9,22 +16,65 @@ class NotWrittenError(OSError):
 
 
 def write(path: Path, content: bytes) -> None:
-    """Write a file; until all of it is on the disk, nothing is under its name.
+    """Write a file and the folders above it.
 
     Raises:
         NotWrittenError: if the disk is full, read-only or broken.
     """
-    partial = path.with_name(path.name + ".partial")
+    with writing(path) as partial, partial.open("wb") as f:
+        f.write(content)
+        f.flush()
+        os.fsync(f.fileno())
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[Path]:
+    """Yield where to write what takes the place of `path` in the end, all at once.
+
+    That is one name for all writers of `path`, `.<name>.partial`, and they wait for one another:
+    what a killed one leaves is written over by the next. .dvcignore and .gitignore pass it over.
+
+    Raises:
+        NotWrittenError: if the folder or the disk does not allow it.
+    """
+    partial = path.with_name(f".{path.name}.partial")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as f:
-            f.write(content)
-            f.flush()
-            os.fsync(f.fileno())
-        partial.replace(path)
+        with alone(partial):
+            try:
+                yield partial
+                partial.replace(path)
+            except BaseException:  # Ctrl-C as well
+                partial.unlink(missing_ok=True)
+                raise
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise NotWrittenError(
-            f"{path} could not be written ({error.strerror or error}), expected room for "
-            f"{len(content)} bytes; free some or mend the disk, and run again"
+            f"{path} could not be written ({error.strerror or error}), expected room on a disk "
+            "that may be written to; free some, mend it or name a file elsewhere, and run again"
         ) from error
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Hold a file that no other process holds, made where there is none; wait for who holds it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        with path.open("ab") as f:
+            _lock(f)
+            if _is_at(f, path):  # or who held it before has moved it to where it belongs
+                yield
+                return
+
+
+def _is_at(f: BinaryIO, path: Path) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(f.fileno()))
+    except FileNotFoundError:
+        return False
+
+
+def _lock(f: BinaryIO) -> None:
+    try:
+        fcntl.flock(f, fcntl.LOCK_EX)
+    except OSError as error:
+        if error.errno not in WITHOUT_LOCKS:
+            raise

@@ -2,7 +2,7 @@
 
 import typer
 
-from avsc.cli import bench, data, params, predict, report, results, score, submission
+from avsc.cli import bench, data, params, predict, report, results, score, submission, weights
 from avsc.cli.examples import taught
 from avsc.cli.results import read_metrics
 
@@ -42,3 +42,4 @@ taught(app, bench.bench, "avsc bench", "avsc bench --list", "avsc bench semantic
 app.add_typer(data.app, name="data")
 app.add_typer(params.app, name="params")
 app.add_typer(submission.app, name="submission")
+app.add_typer(weights.app, name="weights")

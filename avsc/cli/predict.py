@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from avsc.artifacts import whole
 from avsc.cli.telling import FAILED, USAGE, say, stop
-from avsc.cli.writing import NotWrittenError, whole
 
 if TYPE_CHECKING:  # what needs torch is loaded when a command runs, not for --help
     from avsc.cli.timelines import Classified
@@ -86,7 +86,7 @@ def predict(
             chosen = _check(files, format_, output, plot)
             pairs = _pairs(files or [], audio or [])
             _files(pairs, chosen, output, plot, _predictor(experiment, project))
-    except NotWrittenError as error:
+    except whole.NotWrittenError as error:
         stop(error)
     except KeyboardInterrupt as error:
         say("stopped; nothing was written")
@@ -169,12 +169,12 @@ def _files(
     if not streamed:
         text = timelines.written(done, predictor, format_.value)
         if output:
-            with whole(output) as path:
+            with whole.writing(output) as path:
                 path.write_text(text, "utf-8")
         else:
             sys.stdout.write(text)
     if plot and failed < len(done):
-        with whole(plot) as path:
+        with whole.writing(plot) as path:
             path.write_bytes(timelines.drawn(done, predictor, plot.suffix.lower()))
     if failed:
         say(f"{failed} of {len(done)} files failed")
@@ -235,7 +235,7 @@ def _submit(root: Path, output: Path | None, predictor: "Predictor") -> None:
                 probs[i] = row
     except REFUSED as error:
         stop(error, code=USAGE)
-    with whole(target) as path:
+    with whole.writing(target) as path:
         submission.write(path, [i.name for i in items], probs, predictor.scenes)
     say(f"{target}: {len(items)} items by {predictor.experiment}")
     if lost:

@@ -1,11 +1,11 @@
 """avsc results: the scores of this tree as Markdown tables."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from avsc.artifacts.results import read_json
 from avsc.reporting import leaderboard
 
 
@@ -38,11 +38,5 @@ def read_metrics(directory: Path) -> dict[str, Any]:
     Raises:
         ValueError: if a file is no JSON.
     """
-    found = {}
-    for path in sorted([*directory.glob("*.json"), *directory.glob("pretrain/*.json")]):
-        try:
-            content = json.loads(path.read_text("utf-8"))
-        except ValueError as error:
-            raise ValueError(f"{path} is no JSON ({error}); run `dvc repro`") from error
-        found[path.relative_to(directory).with_suffix("").as_posix()] = content
-    return found
+    paths = sorted([*directory.glob("*.json"), *directory.glob("pretrain/*.json")])
+    return {p.relative_to(directory).with_suffix("").as_posix(): read_json(p) for p in paths}

@@ -1,9 +1,11 @@
 """Zip archives of strangers, unpacked so that no file leaves the target and none fills the disk."""
 
 import errno
+import re
 import shutil
 import stat
 import struct
+import unicodedata
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +15,8 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 CHUNK = 2**20
 LONGEST_NAME = 255  # bytes of a path's part, on nearly every file system
+# Windows drops what ends a name, ".. " is its ".."; some names are devices, whatever their ending
+WINDOWS = re.compile(r".*[ .]|(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.I)
 DAMAGE = (BadZipFile, zlib.error, struct.error, EOFError, ValueError, NotImplementedError)
 
 
@@ -99,6 +103,10 @@ def inside(name: str, *, folder: str = "") -> str:
         raise ArchiveError(f"{name!r} has control characters, expected a printable path")
     if name.startswith("/") or ".." in parts or "\\" in name or ":" in name:
         raise ArchiveError(f"{name!r} leaves the folder that it is unpacked into")
+    if any(WINDOWS.fullmatch(part) for part in parts):
+        raise ArchiveError(
+            f"{name!r} is another file or a device on Windows, expected a plain name"
+        )
     if any(len(part.encode("utf-8", "surrogatepass")) > LONGEST_NAME for part in parts):
         raise ArchiveError(f"{name[:40]!r}... has a part of over {LONGEST_NAME} bytes")
     while folder and parts and (parts[0] == folder or parts[0].startswith(f"{folder}.")):
@@ -126,6 +134,7 @@ def _damage(what: str) -> Iterator[None]:
 
 def _checked(archive: ZipFile, path: Path, folder: str, limits: Limits) -> dict[str, ZipInfo]:
     found: dict[str, ZipInfo] = {}
+    folded: dict[str, str] = {}
     for info in archive.infolist():
         # filename ends at a NUL, which would hide the rest of the name
         name = _named(info, path, folder)
@@ -133,6 +142,12 @@ def _checked(archive: ZipFile, path: Path, folder: str, limits: Limits) -> dict[
             continue
         if name in found:
             raise ArchiveError(f"{path}: {name!r} is there twice, expected it once")
+        alike = folded.setdefault(unicodedata.normalize("NFC", name).casefold(), name)
+        if alike != name:
+            raise ArchiveError(
+                f"{path}: {name!r} and {alike!r} are one file where case is not told apart; "
+                "expected names that differ in more"
+            )
         found[name] = info
     folders = {str(parent) for name in found for parent in PurePosixPath(name).parents}
     if both := sorted(folders & set(found)):

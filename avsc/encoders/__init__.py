@@ -71,7 +71,13 @@ class Tagger(Encoder, Protocol):
     )
 
     def prepare(self, x: Shaped[np.ndarray, "..."]) -> Any:
-        """Return the tensor that `model` takes, on the model's device."""
+        """Return the tensor that `model` takes, on the CPU, a row a row."""
+        ...
+
+    def prepare_view(
+        self, x: Shaped[np.ndarray, "..."], *, view: int, seed: int, **limits: Any
+    ) -> Any:
+        """Return what `model` takes for one augmented view (from 1 on) of each row, on the CPU."""
         ...
 
 

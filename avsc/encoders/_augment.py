@@ -84,26 +84,43 @@ def sound_views(
     """
 
     def augmented(view: int) -> np.ndarray:
-        rngs = [np.random.default_rng(draw_of(row, seed=seed, view=view)) for row in x]
-        pairs = zip(x, rngs, strict=True)
-        moved = [limits.move(row, rng, second=encoder.sample_rate) for row, rng in pairs]
-        features = zip(front_end(np.stack(moved)), rngs, strict=True)
-        return finish(np.stack([limits.cover(row, rng) for row, rng in features]))
+        second = encoder.sample_rate
+        return finish(
+            sound_view(x, limits, view=view, seed=seed, second=second, front_end=front_end)
+        )
 
     return stacked(encoder(x)["embedding"], augmented, count=count)
+
+
+def sound_view(
+    x: Waveform,
+    limits: Sound,
+    *,
+    view: int,
+    seed: int,
+    second: int,
+    front_end: Callable[[Waveform], Features],
+) -> Features:
+    """Return the covered features of moved sound, of one view; `second` is in samples."""
+    rngs = [np.random.default_rng(draw_of(row, seed=seed, view=view)) for row in x]
+    pairs = zip(x, rngs, strict=True)
+    moved = [limits.move(row, rng, second=second) for row, rng in pairs]
+    features = zip(front_end(np.stack(moved)), rngs, strict=True)
+    return np.stack([limits.cover(row, rng) for row, rng in features])
 
 
 def stacked(
     plain: Float32[np.ndarray, "row ..."], augmented: Callable[[int], np.ndarray], *, count: int
 ) -> Float32[np.ndarray, "row view ..."]:
-    """Return view 0, which is `plain`, and `augmented` of 1 to `count` - 1.
+    """Return view 0, which is `plain`, and `augmented` of 1 to `count` - 1."""
+    check_count(count)
+    return np.stack([plain, *(augmented(view) for view in range(1, count))], axis=1)
 
-    Raises:
-        ValueError: if `count` leaves no view.
-    """
+
+def check_count(count: int) -> None:
+    """Raise a ValueError if `count` leaves no view."""
     if count < 1:
         raise ValueError(f"count is {count}; expected 1 (the plain embedding alone) or more")
-    return np.stack([plain, *(augmented(view) for view in range(1, count))], axis=1)
 
 
 def draw_of(row: Shaped[np.ndarray, "..."], *, seed: int, view: int) -> int:

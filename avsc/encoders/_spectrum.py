@@ -2,6 +2,7 @@
 
 import numpy as np
 import scipy.fft
+import soxr
 from jaxtyping import Float32, Float64
 
 Waveform = Float32[np.ndarray, "row 2 sample"]
@@ -42,6 +43,15 @@ def mid(x: Waveform) -> Float32[np.ndarray, "row sample"]:
 def mid_side(x: Waveform) -> Waveform:
     """Return (L + R) / 2 and (L - R) / 2."""
     return np.stack([mid(x), (x[:, 0] - x[:, 1]) / 2], axis=1)
+
+
+def resampled(
+    sound: Float32[np.ndarray, "row sample"], *, rate: int, wanted: int
+) -> Float32[np.ndarray, "row other"]:
+    """Return whole seconds of each row at the wanted rate in Hz; silence surrounds a row."""
+    if rate == wanted:
+        return sound
+    return np.ascontiguousarray(soxr.resample(sound.T, rate, wanted, quality="VHQ").T)
 
 
 def magnitude(

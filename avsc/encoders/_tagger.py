@@ -1,15 +1,18 @@
 """What the taggers share: where weights come from, and batches of one size."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import RLock
+from typing import Any
 
 import huggingface_hub.constants
 import numpy as np
 import torch
 from jaxtyping import Float32
 from torch import Tensor, nn
+
+from avsc.encoders._augment import check_count, stacked
 
 Weights = str | Mapping[str, Tensor]
 DRAWING = RLock()
@@ -105,13 +108,42 @@ def load(model: nn.Module, weights: Mapping[str, Tensor], *, source: str) -> Non
 def tag(
     model: nn.Module, prepare: Callable[[np.ndarray], Tensor], x: np.ndarray, *, batch_size: int
 ) -> dict[str, Float32[np.ndarray, "row _"]]:
-    """Return `embedding` and `logits` of all rows; the model is left in evaluation mode."""
+    """Return `embedding` and, of a tagger, `logits` of all rows.
+
+    The model, which gives one or both, is left in evaluation mode.
+    """
     model.eval()
+    device, at_once = next(model.parameters()).device, rows_at_once(x.shape, batch_size=batch_size)
     with torch.inference_mode():
-        rows = range(0, len(x), max(1, batch_size))
-        batches = [model(prepare(x[i : i + rows.step])) for i in rows]
-    embedding, logits = (torch.cat(part).cpu().numpy() for part in zip(*batches, strict=True))
-    return {"embedding": embedding, "logits": logits}
+        batches = [model(prepare(x[i : i + at_once]).to(device)) for i in range(0, len(x), at_once)]
+    parts = (torch.cat(part).cpu().numpy() for part in zip(*batches, strict=True))
+    return dict(zip(("embedding", "logits"), parts, strict=False))
+
+
+def tagged_views(
+    tagger: Any, x: np.ndarray, *, count: int, seed: int, **limits: Any
+) -> Float32[np.ndarray, "row view _"]:
+    """Return the plain embedding and those of what the tagger's `prepare_view` gives."""
+
+    def augmented(view: int) -> np.ndarray:
+        ready = tagger.prepare_view(x, view=view, seed=seed, **limits).numpy()
+        return tag(tagger.model, torch.from_numpy, ready, batch_size=tagger.batch_size)["embedding"]
+
+    return stacked(tagger(x)["embedding"], augmented, count=count)
+
+
+def prepared(
+    tagger: Any, x: np.ndarray, *, count: int = 1, seed: int = 0, **limits: Any
+) -> Float32[Tensor, "row ..."]:
+    """Return what the model takes of each row, then of each row's view 1, and so on."""
+    check_count(count)
+    more = (tagger.prepare_view(x, view=v, seed=seed, **limits) for v in range(1, count))
+    return torch.cat([tagger.prepare(x), *more])
+
+
+def rows_at_once(shape: Sequence[int], *, batch_size: int) -> int:
+    """Return how many rows of a shape are `batch_size` pictures, or sounds, and at least one."""
+    return max(1, batch_size // (shape[1] if len(shape) == 5 else 1))
 
 
 def _some(names: list[str]) -> str:

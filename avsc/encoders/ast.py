@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,10 +13,19 @@ from transformers.models.audio_spectrogram_transformer import (
     modeling_audio_spectrogram_transformer as modeling,
 )
 
-from avsc.encoders._augment import Sound, sound_views
+from avsc.encoders._augment import Sound, sound_view
 from avsc.encoders._kaldi import fbank, frame_count
-from avsc.encoders._spectrum import check_scope, check_waveform, mid
-from avsc.encoders._tagger import Origin, Weights, check_weights, hub, refuse, seeded, tag
+from avsc.encoders._spectrum import check_scope, check_waveform, mid, resampled
+from avsc.encoders._tagger import (
+    Origin,
+    Weights,
+    check_weights,
+    hub,
+    refuse,
+    seeded,
+    tag,
+    tagged_views,
+)
 
 VERSION = 1
 TINY: dict[str, Any] = {
@@ -52,6 +60,7 @@ class Encoder:
         seed: of random weights.
         mean: of the log-mel values the checkpoint was trained on; the default is AudioSet's.
         std: their standard deviation.
+        sample_rate: of the waveform, in Hz; one other than AST's 16 kHz is resampled.
         batch_size: rows in one forward pass.
         device: where the model runs.
 
@@ -61,7 +70,6 @@ class Encoder:
     """
 
     modality = "audio"
-    sample_rate = SAMPLE_RATE
 
     def __init__(
         self,
@@ -75,13 +83,14 @@ class Encoder:
         seed: int = 0,
         mean: float = -4.2677393,
         std: float = 4.5689974,
+        sample_rate: int = SAMPLE_RATE,
         batch_size: int = 32,
         device: str = "cpu",
     ) -> None:
         check_scope(scope)
         check_weights(weights)
-        self.scope, self.mean, self.std = scope, mean, std
-        self.batch_size, self.device = batch_size, device
+        self.scope, self.mean, self.std, self.sample_rate = scope, mean, std, sample_rate
+        self.batch_size = batch_size
         self.origin = Origin(name, revision) if weights == "pretrained" else None
         with seeded(seed):
             if weights == "pretrained":
@@ -94,38 +103,43 @@ class Encoder:
         self.classes = _names(net.config, classes)
 
     def __call__(self, x: np.ndarray) -> dict[str, Float32[np.ndarray, "row _"]]:
-        """Encode float32 (row, 2, sample) at 16 kHz."""
-        check_waveform(x, scope=self.scope, sample_rate=SAMPLE_RATE)
+        """Encode float32 (row, 2, sample)."""
+        check_waveform(x, scope=self.scope, sample_rate=self.sample_rate)
         return tag(self.model, self.prepare, x, batch_size=self.batch_size)
 
     def views(
         self, x: np.ndarray, *, count: int, seed: int, **limits: float
     ) -> Float32[np.ndarray, "row view _"]:
         """Return the plain embedding and those of moved sound with masked frames."""
-        load = partial(torch.as_tensor, device=self.device)
-        return sound_views(
-            self,
-            x,
-            Sound(**limits),
-            count=count,
-            seed=seed,
-            front_end=lambda moved: self.prepare(moved).cpu().numpy(),
-            finish=lambda f: tag(self.model, load, f, batch_size=self.batch_size)["embedding"],
-        )
+        return tagged_views(self, x, count=count, seed=seed, **limits)
 
     def prepare(self, x: np.ndarray) -> Float32[Tensor, "row frame mel"]:
         """Return the normalised log-mel frames of (L + R) / 2."""
-        check_waveform(x, scope=self.scope, sample_rate=SAMPLE_RATE)
-        frames, most = frame_count(x.shape[2], SAMPLE_RATE), self.model.config.max_length
-        if frames > most:
+        check_waveform(x, scope=self.scope, sample_rate=self.sample_rate)
+        seconds, most = x.shape[2] // self.sample_rate, self.model.config.max_length
+        if (frames := frame_count(seconds * SAMPLE_RATE, SAMPLE_RATE)) > most:
             raise ValueError(
-                f"{x.shape[2] / SAMPLE_RATE:g} s give {frames} frames, this AST takes {most}; "
+                f"{seconds} s give {frames} frames, this AST takes {most}; "
                 "cut the sound or raise max_length in config"
             )
-        waveform = torch.from_numpy(mid(x)).to(self.device)
+        sound = resampled(mid(x), rate=self.sample_rate, wanted=SAMPLE_RATE)
         bands = self.model.config.num_mel_bins
-        mel = fbank(waveform, sample_rate=SAMPLE_RATE, num_mel_bins=bands)
+        mel = fbank(torch.from_numpy(sound), sample_rate=SAMPLE_RATE, num_mel_bins=bands)
         return (mel - self.mean) / (2 * self.std)
+
+    def prepare_view(
+        self, x: np.ndarray, *, view: int, seed: int, **limits: float
+    ) -> Float32[Tensor, "row frame mel"]:
+        """Return the frames of moved sound, some of them and some bands covered."""
+        covered = sound_view(
+            x,
+            Sound(**limits),
+            view=view,
+            seed=seed,
+            second=self.sample_rate,
+            front_end=lambda moved: self.prepare(moved).numpy(),
+        )
+        return torch.from_numpy(covered)
 
 
 class Model(nn.Module):

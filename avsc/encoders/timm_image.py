@@ -1,4 +1,4 @@
-"""Any image model of timm by name (ConvNeXt, EfficientNetV2, ResNet ...): tags pictures."""
+"""Any image model of timm by name: tags pictures, or, without a classifier, only embeds them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,9 +12,18 @@ from PIL import Image
 from torch import Tensor, nn
 from torchvision.transforms import v2
 
-from avsc.encoders._augment import draw_of, stacked
+from avsc.encoders._augment import draw_of
 from avsc.encoders._spectrum import check_scope
-from avsc.encoders._tagger import Origin, Weights, check_weights, hub, load, seeded, tag
+from avsc.encoders._tagger import (
+    Origin,
+    Weights,
+    check_weights,
+    hub,
+    load,
+    seeded,
+    tag,
+    tagged_views,
+)
 
 VERSION = 2
 TINY: dict[str, Any] = {
@@ -33,13 +42,17 @@ class Encoder:
     object scores; the sigmoid keeps the order). Pictures are resized, cropped and normalised by
     timm's own transform for evaluation, at the size that the model was trained at.
 
+    A model without a classifier, such as SigLIP's tower, or CLIP's with `num_classes: 0`, has no
+    logits and is no tagger.
+
     Args:
         name: of a timm model, such as "convnext_base" or "convnext_base.fb_in1k"; with "hf-hub:" or
             "local-dir:" in front, of a checkpoint on the hub or in a folder.
         revision: of that checkpoint on the hub; a commit hash makes it a fixed one.
         weights: "pretrained" (those of `name`), "random", or a state dict.
         classes: names of the classes; None takes ImageNet's where the model has as many.
-        model_kwargs: further arguments of the model, such as depths and dims.
+        model_kwargs: further arguments of the model, such as depths and dims; with `num_classes: 0`
+            it loses its last layer: of CLIP the projection into the space that texts share.
         input_size: side of the square the model sees, in pixels; None is the model's own.
         crop_pct: that side as a part of the picture's short side; None is the model's own.
         scope: "segment" takes one picture a row, "clip" any number.
@@ -70,11 +83,12 @@ class Encoder:
     ) -> None:
         check_scope(scope)
         check_weights(weights)
-        self.scope, self.batch_size, self.device = scope, batch_size, device
+        self.scope, self.batch_size = scope, batch_size
         with seeded(seed):
             net = _net(name, revision, weights, classes, dict(model_kwargs or {}))
         self.origin = _origin(net) if weights == "pretrained" else None
-        self.classes = _names(net, classes)
+        if net.num_classes or classes is not None:
+            self.classes = _names(net, classes)
         self.model = Model(net).to(device).eval()
         size = None if input_size is None else (3, input_size, input_size)
         given = {"input_size": size, "crop_pct": crop_pct}
@@ -84,34 +98,34 @@ class Encoder:
     def __call__(self, x: np.ndarray) -> dict[str, Float32[np.ndarray, "row _"]]:
         """Encode uint8 (row, picture, height, width, 3)."""
         check_pictures(x, scope=self.scope)
-        return tag(self.model, self.prepare, x, batch_size=self.batch_size // x.shape[1])
+        return tag(self.model, self.prepare, x, batch_size=self.batch_size)
 
     def views(
         self, x: np.ndarray, *, count: int, seed: int, **limits: Any
     ) -> Float32[np.ndarray, "row view _"]:
         """Return the plain embedding and those of crops, flips and other colours of the picture."""
-        plain, change = self(x)["embedding"], augmentation(self.data_config, **limits)
-
-        def augmented(view: int) -> np.ndarray:
-            def prepare(rows: np.ndarray) -> Tensor:
-                ready = [changed(change, row, draw_of(row, seed=seed, view=view)) for row in rows]
-                return torch.stack(ready).to(self.device)
-
-            batch_size = self.batch_size // x.shape[1]
-            return tag(self.model, prepare, x, batch_size=batch_size)["embedding"]
-
-        return stacked(plain, augmented, count=count)
+        return tagged_views(self, x, count=count, seed=seed, **limits)
 
     def prepare(self, x: np.ndarray) -> Float32[Tensor, "row picture 3 height width"]:
         """Return resized, cropped and normalised pictures."""
         check_pictures(x, scope=self.scope)
         pictures = x.reshape(-1, *x.shape[2:])
         ready = torch.stack([self.transform(Image.fromarray(p)) for p in pictures])
-        return ready.unflatten(0, x.shape[:2]).to(self.device)
+        return ready.unflatten(0, x.shape[:2])
+
+    def prepare_view(
+        self, x: np.ndarray, *, view: int, seed: int, **limits: Any
+    ) -> Float32[Tensor, "row picture 3 height width"]:
+        """Return a crop of each picture, perhaps flipped, in other colours."""
+        change = augmentation(self.data_config, **limits)
+        draws = (draw_of(row, seed=seed, view=view) for row in x)
+        return torch.stack([changed(change, row, draw) for row, draw in zip(x, draws, strict=True)])
 
 
 class Model(nn.Module):
-    """Prepared pictures -> (embedding, logits) of each row; its state dict is that of timm's model.
+    """Prepared pictures -> (embedding, logits) of each row, or (embedding,) without a classifier.
+
+    Its state dict is that of timm's model.
 
     Args:
         net: a model of timm.
@@ -123,13 +137,15 @@ class Model(nn.Module):
 
     def forward(
         self, pictures: Float[Tensor, "row picture 3 height width"]
-    ) -> tuple[Float[Tensor, "row feature"], Float[Tensor, "row class"]]:
+    ) -> tuple[Float[Tensor, "row _"], ...]:
         """Return both from one pass through the body."""
         grid = pictures.shape[:2]
         features = self.net.forward_features(pictures.flatten(0, 1))
-        embedding = self.net.forward_head(features, pre_logits=True)
-        logits = self.net.forward_head(features)
-        return embedding.unflatten(0, grid).mean(dim=1), logits.unflatten(0, grid).amax(dim=1)
+        each = self.net.forward_head(features, pre_logits=True)
+        embedding = each.unflatten(0, grid).mean(dim=1)
+        if not self.net.num_classes:
+            return (embedding,)
+        return embedding, self.net.forward_head(features).unflatten(0, grid).amax(dim=1)
 
     def state_dict(self, *args: Any, **kwargs: Any) -> Any:
         """Return the parameters under timm's names."""
@@ -230,9 +246,11 @@ def _pretrained(name: str, revision: str | None, model_kwargs: dict[str, Any]) -
             f"model_kwargs has {', '.join(partly)}, with which a part of pretrained {name!r} would "
             "be random; drop it"
         )
+    bare = model_kwargs.get("num_classes") == 0  # timm would then no longer miss absent tensors
+    kwargs = {k: v for k, v in model_kwargs.items() if not (bare and k == "num_classes")}
     try:
         with hub(name):
-            net: Any = timm.create_model(pretrained=True, **_pinned(name, revision), **model_kwargs)
+            net: Any = timm.create_model(pretrained=True, **_pinned(name, revision), **kwargs)
     except RuntimeError as error:  # no such name, none of its weights, or not all of them
         cause = " ".join(str(error).split())
         raise ValueError(
@@ -244,6 +262,8 @@ def _pretrained(name: str, revision: str | None, model_kwargs: dict[str, Any]) -
             f"model_kwargs asks for {net.num_classes} classes, the classifier of pretrained "
             f"{name!r} has {own} and another would be random; drop num_classes"
         )
+    if bare:
+        net.reset_classifier(0)
     return net
 
 
@@ -277,7 +297,10 @@ def _names(net: Any, classes: list[str] | None) -> list[str]:
         return classes
     subset = timm.data.infer_imagenet_subset(net)
     if subset is None:
-        raise ValueError(f"the model's {net.num_classes} classes are not ImageNet's; give classes")
+        raise ValueError(
+            f"the model's {net.num_classes} classes are not ImageNet's; give classes, or "
+            "where they are none, as CLIP's, model_kwargs: {num_classes: 0}"
+        )
     info = timm.data.ImageNetInfo(subset)
     ids = range(net.num_classes)
     return [f"{info.index_to_description(i)} ({info.index_to_label_name(i)})" for i in ids]

@@ -15,9 +15,17 @@ import av
 
 MAX_DURATION_S = 600
 MAX_PIXELS = 8192 * 4320
+MAX_CLIP_PIXELS = 2**31  # of all pictures of a clip, in memory at a time
 MAX_BYTES = 2**30  # of a file, and of its packets unpacked
 MAX_PACKETS = 1_000_000
 TRUNCATED_S = 0.5  # a file may end so much before the end that it declares
+# Files that stand alone. Playlists (hls, concat, dash ...) would open others, wherever these lie.
+FORMATS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,flv,asf,mpegts,mpeg,ogg,mxf,nut,wtv,rm,dv,gxf,ivf,obu,"
+    "h264,hevc,m4v,mpegvideo,mjpeg,yuv4mpegpipe,"
+    "wav,w64,flac,mp3,aac,loas,ac3,eac3,dts,aiff,caf,au,amr,ape,tta,wv"
+)
+ALONE = {"protocol_whitelist": "file", "format_whitelist": FORMATS}
 # A length that FFmpeg takes from a bit rate is a guess; these two kinds declare theirs.
 DECLARES_LENGTH = {"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"}
 
@@ -102,9 +110,7 @@ def demuxed(path: Path, *kinds: Kind) -> Iterator[tuple[Track, ...]]:
     """
     check_file(path)
     try:
-        container = av.open(
-            f"file:{path}", options={"protocol_whitelist": "file"}, metadata_errors="replace"
-        )
+        container = av.open(f"file:{path}", options=ALONE, metadata_errors="replace")
     except av.FFmpegError as error:
         cause = f"no media file that FFmpeg reads, or cut off ({error.strerror}); fetch it again"
         raise failure(path, 0, cause) from error

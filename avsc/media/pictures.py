@@ -17,6 +17,7 @@ from av.video.reformatter import Interpolation
 from jaxtyping import Int32, UInt8
 from PIL import Image
 
+from avsc.media import container
 from avsc.media.container import MAX_PIXELS, DecodeError, Track, check_size, failure
 from avsc.media.seeking import on_display
 
@@ -32,8 +33,10 @@ def at_middles(
     """Return a JPEG for each of the seconds 0 to `count` - 1.
 
     Raises:
-        DecodeError: if the pictures start too late, end too early, or are broken.
+        DecodeError: if the pictures start too late, end too early, are too large for their number,
+            or are broken.
     """
+    _limit_pixels(track, count)
     middles = [Fraction(2 * k + 1, 2) for k in range(count)]
     _check_span(track, middles[0], middles[-1])
     turned = [
@@ -45,6 +48,21 @@ def at_middles(
             cause = f"pictures change from {turned[0].shape[:2]} to {pixels.shape[:2]} (height,"
             raise failure(track.path, middle, f"{cause} width in px); convert the file to one size")
     return tuple(_jpeg(pixels, jpeg_quality) for pixels in turned)
+
+
+def _limit_pixels(track: Track, count: int) -> None:
+    """Have the decoder refuse frames that are too large for their number."""
+    most = min(container.MAX_PIXELS, container.MAX_CLIP_PIXELS // count)
+    _check_declared(track, count, most)
+    context = track.stream.codec_context
+    context.options = {**context.options, "max_pixels": str(most)}
+
+
+def _check_declared(track: Track, count: int, most: int) -> None:
+    width, height = track.stream.codec_context.width, track.stream.codec_context.height
+    if width * height > most:
+        cause = f"{count} pictures of {width}x{height} px, expected at most {most} px for so many"
+        raise failure(track.path, 0, f"{cause}; scale them or cut the file")
 
 
 def _check_span(track: Track, first: Fraction, last: Fraction) -> None:

@@ -100,11 +100,16 @@ def fit(
     else:
         history = [row for phase in run.phases() for row in run.fit_phase(*phase, train, val)]
     if o.temperature:
-        system.eval()
-        with torch.inference_mode():
-            logits = system.head(val.x).double().cpu().numpy()
-        system.temperature.fill_(fit_temperature(logits, val.targets.cpu().numpy()))
+        calibrate(system, val)
     return history
+
+
+def calibrate(system: System, val: Fold) -> None:
+    """Fit the temperature of a trained system on rows that are prepared."""
+    system.eval()
+    with torch.inference_mode():
+        logits = system.head(val.x).double().cpu().numpy()
+    system.temperature.fill_(fit_temperature(logits, val.targets.cpu().numpy()))
 
 
 def evaluate(forward: Callable[[Batch], Tensor], fold: Fold) -> dict[str, float]:
@@ -149,7 +154,9 @@ class Run:
     ) -> Iterator[dict[str, Any]]:
         """Train `modules`, yield a row an epoch, and leave the weights of the best epoch."""
         align = self._align(train)
-        parameters = [p for m in [*modules, *filter(None, [align])] for p in m.parameters()]
+        parameters: list[Tensor] = [
+            p for m in [*modules, *filter(None, [align])] for p in m.parameters()
+        ]
         optimizer = self.o.optimise(parameters)
         advance = schedules.create(optimizer=optimizer, **self.o.schedule)
         best, best_loss, since = copy.deepcopy(self.head.state_dict()), math.inf, 0
@@ -196,11 +203,11 @@ class Run:
         for rows in shuffled.split(self.o.batch_size):
             if len(rows) < 2:
                 return
-            x = {m: r[rows] for m, r in fold.x.items()}
+            x = {m: r.index_select(0, rows) for m, r in fold.x.items()}
             for m, views in fold.views.items():
                 drawn = torch.randint(views.shape[1], (len(rows),), generator=self.rng)
                 x[m] = views[rows, drawn.to(device)]
-            yield Fold(x, fold.targets[rows])
+            yield Fold(x, fold.targets.index_select(0, rows))
 
     def _step(
         self,

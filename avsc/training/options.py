@@ -81,7 +81,7 @@ class Options:
                     f"{' and no '.join(lacking)}; set fit.{strategy} to 0 or take another head"
                 )
 
-    def optimise(self, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+    def optimise(self, parameters: list[torch.Tensor]) -> torch.optim.Optimizer:
         """Return the optimizer of `parameters`."""
         sgd = self.optimizer == "sgd"
         more: dict[str, Any] = {"momentum": self.momentum} if sgd else {"fused": True}

@@ -25,6 +25,8 @@ def test_a_disturbed_clip_is_called_by_both_names():
         '[{"nonsense": 1}]',
         '[{"name": 1, "kind": "gain"}]',
         '[{"name": "../x", "kind": "gain"}]',
+        '[{"name": "missing_audio", "kind": "missing_video"}]',
+        '[{"name": "gain_db_-6", "kind": "gain", "strength": -7, "unit": "dB"}]',
     ],
 )
 def test_a_damaged_file_is_named(tmp_path, text):
@@ -37,4 +39,10 @@ def test_a_damaged_file_is_named(tmp_path, text):
 
 def test_a_file_that_is_not_there_is_asked_for(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"disturbances.json is not there; run `dvc repro`"):
+        disturbances.read(tmp_path)
+
+
+def test_a_list_that_is_nested_without_end_is_damaged(tmp_path):
+    (tmp_path / "disturbances.json").write_text("[" * 100_000)
+    with pytest.raises(ValueError, match=r"disturbances\.json is damaged \(maximum recursion"):
         disturbances.read(tmp_path)

@@ -20,6 +20,36 @@ def test_a_damaged_json_file_is_named(tmp_path):
         results.read(tmp_path, ["early.json"])
 
 
+@pytest.mark.parametrize("content", [b"[" * 100_000, b"\xff", b""])
+def test_what_is_no_json_is_named(tmp_path, content):
+    (tmp_path / "early.json").write_bytes(content)
+    with pytest.raises(ValueError, match=r"early\.json is no JSON \(.*\); delete it and run `dvc"):
+        results.read_json(tmp_path / "early.json")
+
+
+def test_a_json_file_that_is_not_there_is_asked_for(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"early\.json is not there; run `dvc repro`"):
+        results.read_json(tmp_path / "early.json")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is no table"),
+        (b"\xff\n", "is no table"),
+        (b'a,"b\n', "is no table"),
+        (b"a\n" + b"x" * 200_000 + b"\n", "is no table"),
+        (b"a,b\n0.25,0.2", "is cut off in its last line"),
+    ],
+)
+def test_what_is_no_whole_table_is_named(tmp_path, content, message):
+    (tmp_path / "scores.csv").write_bytes(content)
+    with pytest.raises(
+        ValueError, match=rf"scores\.csv {message}.*; delete it and run `dvc repro`"
+    ):
+        results.read(tmp_path, ["scores.csv"])
+
+
 @pytest.mark.parametrize("row", ["1", "1,2,3"])
 def test_a_row_with_fields_missing_or_over_is_named(tmp_path, row):
     (tmp_path / "scores.csv").write_text(f"a,b\n0,0\n{row}\n")

@@ -57,6 +57,12 @@ def test_a_truncated_file_is_named(tmp_path, name):
         weights.read(tmp_path / name)
 
 
+def test_a_pickle_cut_off_within_a_number_is_named(tmp_path):
+    (tmp_path / "w.pth").write_bytes(b"J")  # a number of four bytes follows
+    with pytest.raises(ValueError, match=r"w\.pth holds no weights that are safe to read"):
+        weights.read(tmp_path / "w.pth")
+
+
 def test_a_missing_file_says_what_to_do(tmp_path):
     with pytest.raises(FileNotFoundError, match="put the file there, or set weights: pretrained"):
         weights.read(tmp_path / "w.pth")

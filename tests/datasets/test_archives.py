@@ -93,6 +93,23 @@ def test_a_name_that_leads_out_is_refused(unpack, name):
         unpack(zipped([("good", b""), (info(name), b"evil")]), folder="set")
 
 
+@pytest.mark.parametrize("name", [".. /evil", "...", "a./b", "audio/b.wav ", "NUL", "a/com1.wav"])
+def test_a_name_that_windows_takes_for_another_is_refused(unpack, name):
+    with pytest.raises(ArchiveError, match="is another file or a device on Windows"):
+        unpack(zipped([(info(name), b"evil")]))
+
+
+@pytest.mark.parametrize("name", ["AUDIO/a.wav", "audio/A.WAV"])
+def test_names_that_differ_by_case_alone_are_refused(unpack, name):
+    with pytest.raises(ArchiveError, match="are one file where case is not told apart"):
+        unpack(zipped([("audio/a.wav", b"1"), (name, b"2")]))
+
+
+def test_names_that_differ_by_the_way_an_accent_is_written_are_refused(unpack):
+    with pytest.raises(ArchiveError, match="are one file where case is not told apart"):
+        unpack(zipped([("caf\u00e9", b"1"), ("cafe\u0301", b"2")]))
+
+
 @pytest.mark.parametrize("name", ["a\x00../../evil", "a\nb", "a\x1b[2J"])
 def test_a_name_with_control_characters_is_refused(unpack, name):
     with pytest.raises(ArchiveError, match="control characters"):

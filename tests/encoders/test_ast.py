@@ -1,6 +1,7 @@
 import huggingface_hub.constants
 import numpy as np
 import pytest
+import soxr
 import torch
 from transformers import ASTConfig, ASTFeatureExtractor, ASTForAudioClassification
 
@@ -198,3 +199,13 @@ def test_a_checkpoint_without_a_classifier_is_no_tagger(checkpoint):
 def test_without_network_the_error_says_what_to_do(weights, message):
     with pytest.raises(FileNotFoundError, match=message):
         avsc.encoders.create("ast", weights=weights)
+
+
+def test_sound_of_another_rate_is_resampled_to_16_khz():
+    x = np.random.default_rng(0).uniform(-0.5, 0.5, (2, 2, 32000)).astype(np.float32)
+    halved = np.stack([soxr.resample(row.T, 32000, 16000, quality="VHQ").T for row in x])
+    found, expected = create(sample_rate=32000)(x), create()(halved)
+    np.testing.assert_allclose(found["logits"], expected["logits"], atol=1e-4)
+    assert found["embedding"].shape == expected["embedding"].shape
+    with pytest.raises(ValueError, match="3 s give 298 frames, this AST takes 208; cut the sound"):
+        create(scope="clip", sample_rate=32000)(np.zeros((1, 2, 96000), np.float32))

@@ -9,7 +9,8 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-EXAMPLES = int(os.environ.get("AVSC_FUZZ_EXAMPLES", "10000"))  # more at night
+NIGHTLY = "AVSC_FUZZ_EXAMPLES" in os.environ  # other files each time
+EXAMPLES = int(os.environ.get("AVSC_FUZZ_EXAMPLES", "10000"))
 NASTY = [
     b"\x00",
     b"\xef\xbb\xbf",  # byte order marks
@@ -135,7 +136,7 @@ def cases(damages: Sequence[Damage], *, share: float = 1.0) -> Callable:
             max_examples=max(1, round(EXAMPLES * share)),
             deadline=None,
             database=None,
-            derandomize="AVSC_FUZZ_EXAMPLES" not in os.environ,
+            derandomize=not NIGHTLY,
             phases=[Phase.generate],
             suppress_health_check=list(HealthCheck),
         )

@@ -46,6 +46,47 @@ def test_pictures_that_grow_on_the_way_are_never_decoded(film, monkeypatch):
         pictures.on_display(track, [Fraction(1, 2)])
 
 
+def test_a_long_clip_of_large_pictures_is_refused_undecoded(film, clip_of, write_wav, monkeypatch):
+    monkeypatch.setattr(container, "MAX_CLIP_PIXELS", 10 * 64 * 48 - 1)
+    expected = r"film\.mp4 at 0\.000 s: 10 pictures of 64x48 px, expected at most 3071 px for so"
+    with pytest.raises(DecodeError, match=expected):
+        clip_of(write_wav(np.zeros((480_000, 2)), 48_000), film)
+
+
+def test_pictures_too_large_for_their_number_are_never_decoded_whatever_is_declared(
+    film, monkeypatch
+):
+    monkeypatch.setattr(container, "MAX_CLIP_PIXELS", 64 * 48 - 1)
+    with container.demuxed(film, "video") as (track,):
+        monkeypatch.setattr(pictures, "_check_declared", lambda *_: None)
+        with pytest.raises(DecodeError, match=r"film\.mp4 at .* broken video packet"):
+            pictures.at_middles(track, 1, short_side_px=48, jpeg_quality=90)
+
+
+HLS = "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{}\n#EXT-X-ENDLIST\n"
+CONCAT = "ffconcat version 1.0\nfile {}\n"
+
+
+@pytest.mark.parametrize("relative", [True, False], ids=["relative", "absolute"])
+@pytest.mark.parametrize(("name", "text"), [("a.m3u8", HLS), ("a.mp4", HLS), ("a.mp4", CONCAT)])
+def test_a_playlist_opens_no_other_file(
+    write_container, grays, noise, tmp_path, name, text, relative
+):
+    other = write_container(
+        "other.ts",
+        pictures=grays(8),
+        times=np.arange(8) / 4,
+        sound=noise(2),
+        sound_codec="aac",
+    )
+    with container.demuxed(other, "audio", "video"):
+        pass
+    (tmp_path / name).write_text(text.format(other.name if relative else other))
+    expected = rf"{name} at 0.000 s: no media file that FFmpeg reads"
+    with pytest.raises(DecodeError, match=expected), container.demuxed(tmp_path / name, "video"):
+        pass
+
+
 def test_sound_that_lasts_longer_than_its_timestamps_say_is_refused(
     write_container, noise, monkeypatch
 ):

@@ -61,7 +61,7 @@ def project(tmp_path, monkeypatch):
 def run(block, **asked):
     """Run the stage for an entry of embed; return what it made."""
     named = {"encoder": block["encoder"], "weights": block["weights"]}
-    params = {"embed": {"it": block}, "disturb": {"it": named | asked}}
+    params = {"executor": "local", "embed": {"it": block}, "disturb": {"it": named | asked}}
     Path("params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     disturb.main("it")
     return disturbances.read(Path("data/disturbed/it"))

@@ -1,0 +1,85 @@
+"""Seeds at once: ten seeds of early fusion in one stack, beside one after the other.
+
+Two times 128 numbers a segment, an epoch of 3200 segments and a pass over 1000 of validation. A
+step costs its start and its products; the stack has one start for ten seeds, and the products of
+all. `difference` is the largest between the training losses of both.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from avsc.device import device
+from avsc.heads.early import Head
+from avsc.training import loop, stacked
+from avsc.training.loop import Fold
+from avsc.training.system import System
+from bench._table import cores, main
+from bench._turns import Row, compared, difference, in_turns, threads
+
+SHAPES = {"audio": (128,), "video": (128,)}
+SCENES = 10
+WIDTHS = {"narrow": [64], "the baseline's": [512, 128, 64]}
+
+
+def results(*, quick: bool = False) -> list[Row]:
+    """Return a row for each head and batch size."""
+    count, seeds, repeats = (256, [1, 2], 1) if quick else (3200, list(range(10)), 3)
+    folds = [_fold(n, seed) for seed, n in enumerate((count, min(count, 1000)))]
+    rows = []
+    for head, widths in WIDTHS.items():
+        for batch in (64, 512):
+            options = {"epochs": 1, "batch_size": batch, "lr": 1e-3}
+            sides = {
+                "at once": lambda w=widths, o=options: at_once(folds, w, seeds, o),
+                "in turn": lambda w=widths, o=options: in_turn(folds, w, seeds, o),
+            }
+            with threads(cores()):
+                given, took = in_turns(sides, repeats=repeats)
+            rows.append(
+                compared(
+                    f"{len(seeds)} seeds of a head, {head}, at batch {batch}",
+                    "one after the other",
+                    took["at once"],
+                    took["in turn"],
+                    difference=difference(given["at once"], given["in turn"]),
+                )
+            )
+    return rows
+
+
+def at_once(
+    folds: Sequence[Fold], widths: list[int], seeds: Sequence[int], options: Mapping[str, Any]
+) -> list[list[float]]:
+    """Return the training losses of each seed."""
+    systems = [_system(widths, seed) for seed in seeds]
+    more: dict[str, Any] = {"num_classes": SCENES, "options": options, "device": device()}
+    return [_losses(h) for h in stacked.fit(systems, *folds, seeds=seeds, **more)]
+
+
+def in_turn(
+    folds: Sequence[Fold], widths: list[int], seeds: Sequence[int], options: Mapping[str, Any]
+) -> list[list[float]]:
+    """Return the training losses of each seed."""
+    more: dict[str, Any] = {"num_classes": SCENES, "options": options, "device": device()}
+    return [_losses(loop.fit(_system(widths, seed), *folds, seed=seed, **more)) for seed in seeds]
+
+
+def _losses(history: Sequence[Mapping[str, Any]]) -> list[float]:
+    return [row["train_loss"] for row in history]
+
+
+def _system(widths: list[int], seed: int) -> System:
+    torch.manual_seed(seed)
+    return System(Head(SHAPES, SCENES, widths=widths), SHAPES, standardise=True)
+
+
+def _fold(count: int, seed: int) -> Fold:
+    generator = torch.Generator().manual_seed(seed)
+    x = {m: torch.randn(count, *shape, generator=generator) for m, shape in SHAPES.items()}
+    return Fold(x, torch.arange(count) % SCENES)
+
+
+if __name__ == "__main__":
+    main("seeds")

@@ -1,0 +1,89 @@
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from avsc.artifacts import manifest
+from tests.pipeline.faults import warm
+from tests.pipeline.project import Project
+
+
+@pytest.fixture(scope="session")
+def warmed():
+    """The sitecustomize.py of a project whose stages are forked from a warm Python: see warm.py."""
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AVSC_WARM", f"{folder}/socket")
+        env = os.environ | {"PYTHONPYCACHEPREFIX": f"{folder}/cache"}
+        server = subprocess.Popen(
+            [sys.executable, warm.__file__, f"{folder}/socket"],
+            stdout=subprocess.PIPE,
+            env=env,
+        )
+        try:
+            assert server.stdout.readline() == b"ready\n"
+            yield warm.CLIENT
+        finally:
+            server.kill()
+            server.communicate()
+
+
+@pytest.fixture(scope="session")
+def finished(reproduced, warmed, tmp_path_factory) -> Project:
+    """The toy project with imported features, run by the warm Python, all of it up to date."""
+    project = reproduced.copy(tmp_path_factory.mktemp("faults") / "project")
+    (project.root / ".trace/sitecustomize.py").write_text(warmed)
+    import_features(project)
+    project.run("python", "-m", "dvc", "repro", "import_features@sound")
+    project.commit()
+    return project
+
+
+def import_features(project: Project) -> None:
+    rows = manifest.read(project.root / "data/manifest/media.csv", manifest.MEDIA)
+    folder = project.root / "data/raw/features"
+    folder.mkdir()
+    draw = np.random.default_rng(1)
+    np.savez(
+        folder / "sound.npz",
+        **{r["clip_id"]: draw.normal(size=(2, 4)).astype(np.float32) for r in rows},
+    )
+    taken = {"root": "data/raw/features", "files": ["sound.npz"], "modality": "audio"}
+    project.edit(import_features={"sound": {**taken, "select": "rows"}})
+
+
+@pytest.fixture(scope="module")
+def project(finished, tmp_path_factory) -> Project:
+    """A copy without DVC's cache, for stages that are run by hand and leave all as it was."""
+    copy = finished.copy(tmp_path_factory.mktemp("faults") / "project")
+    shutil.rmtree(copy.root / ".dvc/cache")
+    return copy
+
+
+@pytest.fixture
+def own(finished, tmp_path) -> Project:
+    """A copy to be changed."""
+    return finished.copy(tmp_path / "project")
+
+
+@pytest.fixture
+def small_disk():
+    """Return what puts a folder on a disk of so many KiB, or on one that is read-only."""
+    mounted: list[Path] = []
+
+    def mount(folder: Path, *options: str) -> None:
+        done = subprocess.run(
+            ["mount", *options, str(folder)], capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            pytest.skip(f"no mount is allowed here: {done.stderr.strip()}")
+        if folder not in mounted:
+            mounted.append(folder)
+
+    yield mount
+    for folder in mounted:  # unless the test has done so
+        subprocess.run(["umount", "--lazy", str(folder)], capture_output=True, check=False)

@@ -1,0 +1,182 @@
+"""Clips through an encoder: alone, in company, in bfloat16, and on a GPU."""
+
+import io
+import json
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image
+
+from avsc import embedding, precision
+from avsc.artifacts import manifest, media, shard
+from avsc.embedding import Embedder
+from avsc.encoders import ast
+from stages import embed
+
+SECONDS = {"a": 2, "b": 3, "c": 2, "d": 2, "e": 1}
+EARS = {"encoder": "ast", **ast.TINY, "batch_size": 4}
+EYES = {
+    "encoder": "timm_image",
+    "weights": "random",
+    "name": "convnext_atto",
+    "model_kwargs": {"depths": [1, 1, 1, 1], "dims": [4, 8, 12, 16]},
+    "classes": ["tree", "car"],
+    "input_size": 32,
+    "batch_size": 4,
+    "views": {"count": 3, "seed": 1},
+}
+GPU = pytest.param(
+    "cuda",
+    marks=[
+        pytest.mark.gpu,
+        pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA"),
+    ],
+)
+
+
+def jpeg(rng):
+    pixels = np.kron(rng.integers(0, 256, (4, 6, 3), np.uint8), np.ones((8, 8, 1), np.uint8))
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "JPEG")
+    return file.getvalue()
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    """Return a project with decoded clips of several lengths, all of the training fold."""
+    folder = tmp_path_factory.mktemp("project")
+    rng, clips = np.random.default_rng(0), {}
+    for clip_id, seconds in SECONDS.items():
+        sound = rng.uniform(-0.5, 0.5, (seconds, 2, 16000)).astype(np.float32)
+        clips[clip_id] = (f"key of {clip_id}", media.arrays(sound, [jpeg(rng)] * seconds))
+    shard.write(folder / "data/media/m.h5", clips, about={}, quarantined={})
+    files = {"audio": "a.wav", "video": "a.mp4", "audio_sha256": "0" * 64, "video_sha256": "0" * 64}
+    rows = [{"clip_id": c, "fold": "train"} | files for c in SECONDS]
+    manifest.write(folder / "data/manifest/media.csv", manifest.MEDIA, rows)
+    (folder / "data/weights").mkdir()
+    for name in ("none", "random"):
+        (folder / "data/weights" / name).write_text(name)
+    return folder
+
+
+@pytest.fixture
+def _project(root, monkeypatch, tmp_path):
+    """Return a copy of it, in which one stands."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AVSC_DEVICE", "cpu")
+    Path("data").symlink_to(root / "data")
+    return tmp_path
+
+
+def encoded(block, root, *, device="cpu", **more):
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("AVSC_DEVICE", device)
+        embedder = Embedder(block, varied={"a", "d"}, root=root / "data", **more)
+        return dict(zip(SECONDS, embedder()(iter(SECONDS)), strict=True))
+
+
+def of_views(block):
+    return block | {"views": EYES["views"]}
+
+
+@pytest.mark.parametrize("device", ["cpu", GPU])
+@pytest.mark.parametrize("scope", ["segment", "clip"])
+@pytest.mark.parametrize("block", [EARS, EYES], ids=["ears", "eyes"])
+def test_clips_that_share_batches_have_the_arrays_of_clips_alone(root, block, scope, device):
+    block = of_views(block) | {"scope": scope}
+    config = {"config": {**ast.TINY["config"], "max_length": 304}}  # for three seconds
+    block |= config if block["encoder"] == "ast" else {}
+    alone = encoded(block, root, batched=False)
+    together = encoded(block, root, batched=True, device=device)
+    for clip_id, arrays in alone.items():
+        assert set(arrays) == set(together[clip_id])
+        assert ("views" in arrays) == (clip_id in ("a", "d"))
+        for name, array in arrays.items():
+            np.testing.assert_allclose(
+                together[clip_id][name], array, atol=1e-3 if device == "cuda" else 1e-5
+            )
+
+
+def test_on_a_cpu_a_clip_has_the_bits_that_it_has_alone(root):
+    encoder, library = (
+        embedding.create(EYES, root=root / "data"),
+        media.Library(root / "data/media"),
+    )
+    for clip_id, arrays in encoded(EYES, root).items():
+        x = embedding.rows(encoder, library.read(clip_id, embedding.ARRAYS["video"]))
+        for name, expected in encoder(x).items():
+            np.testing.assert_array_equal(arrays[name], expected)
+
+
+def test_features_without_a_network_have_no_batches(root):
+    found = encoded(of_views({"encoder": "logmel", "weights": "none"}), root, batched=True)
+    assert [len(found[c]["embedding"]) for c in SECONDS] == [*SECONDS.values()]
+
+
+def test_no_view_at_all_is_refused_in_batches_too(root):
+    with pytest.raises(ValueError, match=r"count is 0; expected 1"):
+        encoded(EYES | {"views": {"count": 0, "seed": 1}}, root, batched=True)
+
+
+def test_damaged_weights_show_in_batches_too(root):
+    embedder = Embedder(EYES, varied=(), root=root / "data", batched=True)
+    with torch.no_grad():
+        next(embedder.encoder.model.parameters()).fill_(torch.nan)
+    with pytest.raises(ValueError, match="of clip 'a' is NaN or infinite; are its weights damaged"):
+        next(embedder()(iter(SECONDS)))
+
+
+def run(block):
+    """Run the stage, and return keys, attributes and the report."""
+    Path("params.yaml").write_text(yaml.safe_dump({"executor": "local", "embed": {"eyes": block}}))
+    embed.main("eyes")
+    key, about = {}, {}
+    for path in shard.paths(Path("data/embeddings/eyes")):
+        with shard.reading(path) as s:
+            key |= s.key
+            about = s.about
+    return key, about, json.loads(Path("metrics/embed/eyes.json").read_text())
+
+
+@pytest.mark.usefixtures("_project")
+def test_bfloat16_is_a_part_of_the_key_and_reported_with_its_deviation(monkeypatch):
+    monkeypatch.setattr(precision, "suits", lambda _: True)
+    monkeypatch.setattr(precision, "MOST", 0.05)  # a network of four channels rounds coarsely
+    plain, about, report = run(EYES)
+    assert "precision" not in about
+    assert (report["precision"], report["deviation"]) == ("float32", None)
+    key, about, report = run(EYES | {"precision": "bfloat16"})
+    assert not set(key.values()) & set(plain.values())
+    assert about["precision"] == report["precision"] == "bfloat16"
+    assert 0 < report["deviation"] < 0.05
+
+
+@pytest.mark.usefixtures("_project")
+def test_where_float32_runs_in_its_place_the_arrays_are_those_of_float32(monkeypatch, caplog):
+    monkeypatch.setattr(precision, "suits", lambda _: True)
+    monkeypatch.setattr(precision, "MOST", 0.0)
+    plain, _, _ = run(EYES)
+    key, about, report = run(EYES | {"precision": "bfloat16"})
+    assert key == plain
+    assert "precision" not in about
+    assert report["precision"] == "float32"
+    assert report["deviation"] > 0
+    assert "eyes runs in float32" in caplog.text
+
+
+def test_another_process_computes_as_was_settled_here(root, monkeypatch):
+    monkeypatch.setattr(precision, "suits", lambda _: False)
+    embedder = Embedder(EYES | {"precision": "bfloat16"}, varied=(), root=root / "data")
+    embedder.settle(name="eyes")
+    assert pickle.loads(pickle.dumps(embedder)).how == precision.How()
+
+
+def test_what_has_no_network_has_no_precision(root):
+    block = {"encoder": "logmel", "weights": "none", "precision": "bfloat16", "compile": True}
+    message = "embed.ears has no network, but precision and compile; drop that"
+    with pytest.raises(ValueError, match=message):
+        Embedder(block, varied=(), root=root / "data").settle(name="ears")

@@ -1,0 +1,137 @@
+import copy
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from threading import get_ident
+
+import numpy as np
+import pytest
+import timm
+import torch
+from torch import nn
+
+import avsc.encoders
+from avsc import precision
+from avsc.encoders import ast, timm_image
+from avsc.precision import How, deviation, settled, tune
+
+HALF = How(precision="bfloat16")
+STEP = 2.0**-8  # 1 + STEP lies between two bfloat16 numbers, and is rounded to 1
+PICTURES = np.random.default_rng(0).integers(0, 256, (3, 1, 40, 50, 3), dtype=np.uint8)
+
+
+class Weighted(nn.Module):
+    """Rows -> (a weighted sum,)."""
+
+    def __init__(self, *weights):
+        super().__init__()
+        self.layer = nn.Linear(len(weights), 1, bias=False)
+        self.layer.weight.data = torch.tensor([weights])
+
+    def forward(self, rows):
+        return (self.layer(rows),)
+
+
+@pytest.fixture
+def suited(monkeypatch):
+    monkeypatch.setattr(precision, "suits", lambda _: True)
+
+
+def small(**more):
+    return avsc.encoders.create("timm_image", **timm_image.TINY, **more)
+
+
+def test_a_deviation_is_the_length_of_the_difference_by_that_of_the_float32_embedding():
+    rows = torch.tensor([[0.0], [1.0]])
+    assert deviation(Weighted(1 + STEP), rows[1:]) == pytest.approx(STEP / (1 + STEP))
+
+
+def test_the_worst_row_decides():
+    rows = torch.tensor([[0.0, 1.0], [1.0, 1.0]])
+    assert deviation(Weighted(1 + STEP, -1.0), rows) == pytest.approx(1.0)  # STEP becomes 0
+
+
+@pytest.mark.usefixtures("suited")
+def test_bfloat16_that_is_near_enough_runs(caplog):
+    how, found = settled(HALF, Weighted(1 + STEP), [torch.ones(1, 1)], name="eyes")
+    assert how == HALF
+    assert found == pytest.approx(STEP / (1 + STEP))
+    assert not caplog.records
+
+
+@pytest.mark.usefixtures("suited")
+@pytest.mark.parametrize("weights", [(1 + STEP, -1.0), (0.0, 0.0)])
+def test_a_network_that_deviates_or_whose_deviation_is_no_number_runs_in_float32(caplog, weights):
+    tried = [torch.tensor([[1.0, 0.5]]), torch.ones(1, 2)]
+    how, found = settled(HALF, Weighted(*weights), tried, name="eyes")
+    assert how == How()
+    assert not found < precision.MOST
+    assert caplog.records[0].levelno == logging.WARNING
+    assert f"eyes runs in float32: in bfloat16 an embedding deviates by {found:.2g}" in caplog.text
+
+
+def test_a_machine_that_is_no_faster_at_it_runs_in_float32_and_says_so(monkeypatch, caplog):
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    assert settled(HALF, Weighted(1.0), [], name="eyes") == (How(), None)
+    assert "eyes runs in float32: cpu is neither a GPU that knows bfloat16" in caplog.text
+
+
+def test_a_cpu_with_amx_suits_bfloat16(monkeypatch):
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
+    assert precision.suits("cpu")
+
+
+def test_float32_is_not_tried():
+    assert settled(How(compile=True), Weighted(1.0), [], name="eyes") == (How(compile=True), None)
+
+
+def test_a_tuned_network_keeps_float32_parameters_and_gives_float32():
+    encoder = small()
+    before, plain = copy.deepcopy(encoder.model.state_dict()), encoder(PICTURES)
+    tune(encoder.model, HALF)
+    found = encoder(PICTURES)
+    assert {a.dtype for a in found.values()} == {np.dtype(np.float32)}
+    off = np.linalg.norm(found["embedding"] - plain["embedding"], axis=1)
+    assert 0 < (off / np.linalg.norm(plain["embedding"], axis=1)).max() < 2 * precision.MOST
+    assert all(torch.equal(v, before[k]) for k, v in encoder.model.state_dict().items())
+
+
+def test_float32_on_a_cpu_leaves_every_bit():
+    encoder, tuned = small(), small()
+    tune(tuned.model, How())
+    for name, array in encoder(PICTURES).items():
+        np.testing.assert_array_equal(tuned(PICTURES)[name], array)
+
+
+def test_a_compiled_network_gives_what_it_gave_and_runs_in_one_thread(monkeypatch):
+    eager = partial(torch.compile, backend="eager")  # the C++ of the other takes a minute
+    monkeypatch.setattr(torch, "compile", eager)
+    network, threads = Weighted(2.0, 3.0), set()
+    note = torch.compiler.disable(lambda *_: threads.add(get_ident()))
+    network.layer.register_forward_pre_hook(note)
+    tune(network, How(compile=True))
+
+    def run(rows):
+        with torch.inference_mode():
+            return network(torch.ones(rows, 2))
+
+    with ThreadPoolExecutor(4) as pool:
+        found = [*pool.map(run, range(1, 6))]
+    assert [part.flatten().tolist() for (part,) in found] == [[5.0] * rows for rows in range(1, 6)]
+    assert len(threads) == 1
+
+
+def test_another_precision_is_refused():
+    with pytest.raises(ValueError, match="precision is 'half', expected float32 or bfloat16"):
+        How("half")
+
+
+def test_what_decides_the_numbers_is_what_is_not_plain_float32():
+    assert How().apart == {}
+    assert How("bfloat16", compile=True).apart == {"precision": "bfloat16", "compile": "true"}
+
+
+def test_attention_is_torchs_own_in_one_kernel():
+    encoder = avsc.encoders.create("ast", **ast.TINY)
+    assert encoder.model.config._attn_implementation == "sdpa"
+    assert timm.create_model("test_vit").blocks[0].attn.fused_attn
