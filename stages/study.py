@@ -18,21 +18,23 @@ def main(name: str) -> None:
     study = params.load(f"study.{name}")
     out = Path("data/studies") / name
     cells = [(cell, b, seed) for cell, b in studies.cells(study).items() for seed in study["seeds"]]
-    bar = tqdm(total=len(cells), desc=name, unit="cell")
-    for _, group in groupby(sorted(enumerate(cells), key=arrays_of), key=arrays_of):
-        work = list(group)
-        blocks = [block for _, (_, block, _) in work]
-        views = sorted({m for block in blocks for m in block.get("views", ())})
-        data = experiment.load({**blocks[0], "views": views})
-        for _, same in groupby(work, key=lambda one: one[1][0] if study.get("stack") else one[0]):
-            together = list(same)
-            _, (cell, block, _) = together[0]
-            seeds = [seed for _, (_, _, seed) in together]
-            bar.set_postfix_str(f"{cell}, seed {', '.join(map(str, seeds))}")
-            for (number, _), fitted in zip(together, trained(block, data, seeds), strict=True):
-                splits = {s: experiment.predictions(fitted, data, s) for s in ("val", "test")}
-                predictions.write(out / f"{number:04d}.parquet", splits)
-                bar.update()
+    with tqdm(total=len(cells), desc=name, unit="cell") as bar:
+        for _, group in groupby(sorted(enumerate(cells), key=arrays_of), key=arrays_of):
+            work = list(group)
+            blocks = [block for _, (_, block, _) in work]
+            views = sorted({m for block in blocks for m in block.get("views", ())})
+            data = experiment.load({**blocks[0], "views": views})
+            for _, same in groupby(
+                work, key=lambda one: one[1][0] if study.get("stack") else one[0]
+            ):
+                together = list(same)
+                _, (cell, block, _) = together[0]
+                seeds = [seed for _, (_, _, seed) in together]
+                bar.set_postfix_str(f"{cell}, seed {', '.join(map(str, seeds))}")
+                for (number, _), fitted in zip(together, trained(block, data, seeds), strict=True):
+                    splits = {s: experiment.predictions(fitted, data, s) for s in ("val", "test")}
+                    predictions.write(out / f"{number:04d}.parquet", splits)
+                    bar.update()
     index = [{"cell": cell, "seed": seed} for cell, _, seed in cells]
     metrics.write(out / "cells.json", index)
 

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from avsc.artifacts import shard
+from avsc.artifacts import shard, whole
 from avsc.artifacts.making import Encode, Job, Made, Worker, clips_under_way, opens
 from avsc.artifacts.previous import Previous
 
@@ -85,7 +85,7 @@ def extract(
     about: Mapping[str, str],
     execute: Execute = here,
 ) -> Tally:
-    """Make `out` hold the arrays of exactly the clips in `keys`.
+    """Make `out` hold the arrays of exactly the clips in `keys`; a second run of it waits.
 
     Args:
         out: a directory, relative to the root of the DVC repository.
@@ -100,35 +100,38 @@ def extract(
         How many clips were encoded, and how many came from where.
     """
     work = WORK / out
-    plan = {f"{key_of(*c.items())[:20]}.h5": c for c in chunk(keys)}
-    previous = Previous(out)
-    out.mkdir(parents=True, exist_ok=True)
-    for stale in set(out.glob("*.h5")) - {out / name for name in plan}:
-        stale.unlink()
+    with whole.alone(work / "lock"):
+        plan = {f"{key_of(*c.items())[:20]}.h5": c for c in chunk(keys)}
+        previous = Previous(out)
+        out.mkdir(parents=True, exist_ok=True)
+        for stale in set(out.glob("*.h5")) - {out / name for name in plan}:
+            stale.unlink()
 
-    missing = {n: c for n, c in plan.items() if not (previous.fetch(n, out / n) and opens(out / n))}
-    finished = {n for n in missing if opens(work / "shards" / n)}
-    todo = {n: c for n, c in missing.items() if n not in finished}
-    counts = Counter(
-        kept=sum(len(c) for n, c in plan.items() if n not in missing),
-        resumed=sum(len(missing[n]) for n in finished),
-    )
-    if todo:
-        _warn_of_crashes(work)
-        donors = _donors(previous, plan, todo, work)
-        counts += _made(out, todo, donors, partial(Worker, work, opened, about), execute)
-        shutil.rmtree(work / "under_way", ignore_errors=True)  # of workers that died on the way
-    for name in missing:
-        _link(work / "shards" / name, out / name)
-    for left in (work / "shards").glob("*.h5"):
-        if left.name not in missing:
-            left.unlink()
-    shutil.rmtree(work / "dropped", ignore_errors=True)
-    quarantined: dict[str, str] = {}
-    for name in plan:
-        with shard.reading(out / name) as s:
-            quarantined |= s.quarantined
-    return Tally(**{n: counts[n] for n in COUNTED}, quarantined=quarantined)
+        missing = {
+            n: c for n, c in plan.items() if not (previous.fetch(n, out / n) and opens(out / n))
+        }
+        finished = {n for n in missing if opens(work / "shards" / n)}
+        todo = {n: c for n, c in missing.items() if n not in finished}
+        counts = Counter(
+            kept=sum(len(c) for n, c in plan.items() if n not in missing),
+            resumed=sum(len(missing[n]) for n in finished),
+        )
+        if todo:
+            _warn_of_crashes(work)
+            donors = _donors(previous, plan, todo, work)
+            counts += _made(out, todo, donors, partial(Worker, work, opened, about), execute)
+            shutil.rmtree(work / "under_way", ignore_errors=True)  # of workers that died on the way
+        for name in missing:
+            _link(work / "shards" / name, out / name)
+        for left in (work / "shards").glob("*.h5"):
+            if left.name not in missing:
+                left.unlink()
+        shutil.rmtree(work / "dropped", ignore_errors=True)
+        quarantined: dict[str, str] = {}
+        for name in plan:
+            with shard.reading(out / name) as s:
+                quarantined |= s.quarantined
+        return Tally(**{n: counts[n] for n in COUNTED}, quarantined=quarantined)
 
 
 def _made(

@@ -79,7 +79,7 @@ def told(done: CompletedProcess[str]) -> str:
     """Return the error of a stage: one message, and no traceback."""
     assert done.returncode == 1, done.stderr
     assert "Traceback" not in done.stderr
-    message, *more = re.findall(r"(?:^|cell/s\])error: (.*)$", done.stderr, re.MULTILINE)
+    message, *more = re.findall(r"^error: (.*)$", done.stderr, re.MULTILINE)
     assert not more
     return message
 
