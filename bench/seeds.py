@@ -2,7 +2,7 @@
 
 Two times 128 numbers a segment, an epoch of 3200 segments and a pass over 1000 of validation. A
 step costs its start and its products; the stack has one start for ten seeds, and the products of
-all. `difference` is the largest between the training losses of both.
+all. One thread. `difference` is the largest between the training losses of both.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from avsc.heads.early import Head
 from avsc.training import loop, stacked
 from avsc.training.loop import Fold
 from avsc.training.system import System
-from bench._table import cores, main
+from bench._table import main
 from bench._turns import Row, compared, difference, in_turns, threads
 
 SHAPES = {"audio": (128,), "video": (128,)}
@@ -35,7 +35,7 @@ def results(*, quick: bool = False) -> list[Row]:
                 "at once": lambda w=widths, o=options: at_once(folds, w, seeds, o),
                 "in turn": lambda w=widths, o=options: in_turn(folds, w, seeds, o),
             }
-            with threads(cores()):
+            with threads(1):
                 given, took = in_turns(sides, repeats=repeats)
             rows.append(
                 compared(

@@ -34,6 +34,7 @@ def page(sizes: list[int], *, profile: str, size: tuple[int, int]) -> str:
         cores_per_gpu=given["cores_per_gpu"],
         simulation=markdown(simulated),
         slopes=markdown(_slopes(simulated, sizes[0], sizes[-1])),
+        file_system=simulation.file_system(),
         small=f"{sizes[0]:,}",
         large=f"{sizes[-1]:,}",
         floor_mb=min(row["peak MB"] for row in simulated),
