@@ -8,7 +8,6 @@ file is kept.
 import argparse
 import os
 import sys
-import tempfile
 from pathlib import Path
 from random import Random
 
@@ -16,7 +15,7 @@ import atheris
 
 with atheris.instrument_imports(include=["avsc", "tests.fuzz.targets"]):
     from tests.fuzz.mutations import NIGHTLY
-    from tests.fuzz.rounds import Round
+    from tests.fuzz.rounds import Round, own_folder
     from tests.fuzz.targets import TARGETS
 
 STUCK_S = 60  # over one file
@@ -24,8 +23,8 @@ STUCK_S = 60  # over one file
 
 def fuzz(name: str, runs: int, keep: Path) -> bool:
     """Fuzz a reader; return whether only documented errors came out."""
-    with tempfile.TemporaryDirectory() as folder:
-        return Round(TARGETS[name], Path(folder)).holds(
+    with own_folder() as folder:
+        return Round(TARGETS[name], folder).holds(
             max(1, round(runs * TARGETS[name].share)), lambda r, left: _guided(r, left, name, keep)
         )
 

@@ -7,10 +7,12 @@ reads such files, in a process of its own, and must there be an error that names
 import argparse
 import mmap
 import os
+import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 
@@ -20,6 +22,17 @@ from tests.fuzz.targets import TARGETS, Target
 
 FILE_S = 0.3  # of computing, for one file of a library that may hang
 ENDS = ("(by SIG", "s of computing for one array")
+
+
+@contextmanager
+def own_folder() -> Iterator[Path]:
+    """Yield a new folder, which goes with this process and not with those that it forks."""
+    owner, folder = os.getpid(), tempfile.mkdtemp()
+    try:
+        yield Path(folder)
+    finally:
+        if os.getpid() == owner:
+            shutil.rmtree(folder)
 
 
 class Round:
@@ -80,8 +93,8 @@ def main() -> None:
     parser.add_argument("reader", choices=[name for name, t in TARGETS.items() if t.apart])
     parser.add_argument("--runs", type=int, default=10_000)
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        fuzz = Round(TARGETS[asked.reader], Path(folder))
+    with own_folder() as folder:
+        fuzz = Round(TARGETS[asked.reader], folder)
         if not fuzz.holds(asked.runs, blindly):
             sys.exit(f"file {fuzz.count()} of {asked.reader}: see above")
 
