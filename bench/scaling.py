@@ -12,7 +12,6 @@ size, divided by what it costs at the one before.
 
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -29,6 +28,7 @@ import torch
 from avsc import experiment
 from avsc.artifacts import manifest
 from bench._features import TAU_CLIPS, ids, write_shards
+from bench._memory import peak_bytes
 from bench._table import main
 from bench._turns import Row
 
@@ -151,18 +151,6 @@ def measure(root: str) -> None:
         load_s, epoch_s = _turn(Path(root))
         turn = {"load_s": load_s, "epoch_s": epoch_s, "peak MB": peak_bytes() / 1e6}
         print(json.dumps(turn), flush=True)  # noqa: T201
-
-
-def peak_bytes() -> int:
-    """Return the most memory that this process had.
-
-    What `getrusage` says would be the parent's where that had more: Linux hands it on at `exec`.
-    """
-    status = Path("/proc/self/status")
-    if not status.is_file():
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    lines = status.read_text().splitlines()
-    return next(int(one.split()[1]) * 1024 for one in lines if one.startswith("VmHWM"))
 
 
 def _turn(root: Path) -> tuple[float, float]:

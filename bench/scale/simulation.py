@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from avsc.artifacts import embeddings, extraction, manifest, media
+from bench._memory import peak_bytes
 
 OUT = Path("data/embeddings/x")
 SCENES = 10
@@ -180,11 +181,9 @@ def main(step: str, clips: int) -> None:
     start = time.perf_counter()
     STEPS[step](clips)
     seconds = time.perf_counter() - start
-    own, children = (
-        resource.getrusage(who).ru_maxrss / 1000
-        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    )
-    print(json.dumps([seconds, max(own, children)]))  # noqa: T201
+    of_dvc = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
+    peak_mb = max(peak_bytes(), of_dvc) / 1e6
+    print(json.dumps([seconds, peak_mb]))  # noqa: T201
 
 
 if __name__ == "__main__":

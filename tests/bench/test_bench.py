@@ -60,7 +60,7 @@ def test_the_scaling_curve_has_a_row_for_each_size_and_one_of_slopes():
 
 @pytest.mark.slow
 def test_the_memory_of_a_process_is_not_that_of_its_larger_parent():
-    own = "from bench.scaling import peak_bytes; print(peak_bytes())"
+    own = "from bench._memory import peak_bytes; print(peak_bytes())"
     parent = f"""
 import subprocess, sys
 held = bytearray(b"1" * 2 * 10**9)
