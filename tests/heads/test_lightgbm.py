@@ -56,7 +56,7 @@ def test_with_components_it_is_lightgbm_on_those_of_scikit_learn(x, rows):
     assert head.components.shape == (3, 9)
     projected = ((rows - pca.mean_) @ pca.components_.T).astype(np.float32)
     signs = np.sign((pca.components_ * head.components.numpy()).sum(axis=1))
-    np.testing.assert_allclose(head._columns(x).numpy(), projected * signs, atol=1e-5)
+    np.testing.assert_allclose(head._columns(x).numpy(), projected * signs, atol=1e-4)
 
 
 @pytest.mark.parametrize("pca", [None, 3])

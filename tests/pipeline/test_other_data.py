@@ -106,6 +106,7 @@ def profile(tree):
     return {section: {} for section in tree} | {
         "data": "our films",
         "seed": tree["seed"],
+        "executor": tree["executor"],
         "index": {
             "root": "data/raw/films",
             "watch": "data/raw/films",
