@@ -13,6 +13,7 @@ import torch
 
 import bench
 from avsc.device import device
+from avsc.threads import cores
 from bench._turns import Row
 
 
@@ -74,11 +75,6 @@ def machine() -> dict[str, str]:
 def has_amx() -> bool:
     """Return whether the CPU multiplies tiles of bf16."""
     return bool(torch.cpu._is_amx_tile_supported())
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _cpu() -> str:

@@ -14,7 +14,8 @@ from transformers import ASTForAudioClassification
 import avsc.encoders
 from avsc.device import device
 from avsc.encoders.ast import TINY
-from bench._table import cores, main
+from avsc.threads import cores
+from bench._table import main
 from bench._turns import Row, compared, difference, in_turns, threads
 
 FRAMES, FILLED = 98, 1024  # of a second; of ten seconds, what AST was trained on

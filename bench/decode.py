@@ -22,7 +22,8 @@ import numpy as np
 from avsc.media.container import demuxed
 from avsc.media.pictures import EXACT
 from avsc.media.seeking import on_display
-from bench._table import cores, main
+from avsc.threads import cores
+from bench._table import main
 from bench._turns import Row, compared, difference, in_turns
 
 FPS = 30

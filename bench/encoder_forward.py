@@ -14,7 +14,8 @@ from torch import Tensor, nn
 import avsc.encoders
 from avsc.device import device
 from avsc.encoders import ast, timm_image
-from bench._table import cores, has_amx, main
+from avsc.threads import cores
+from bench._table import has_amx, main
 from bench._turns import Row, compared, difference, in_turns, threads
 
 REACH_BF16 = 2.5

@@ -23,9 +23,9 @@ from avsc.artifacts.making import Job, Worker
 from avsc.device import device
 from avsc.embedding import ARRAYS, Embedder, rows
 from avsc.encoders import ast, timm_image
-from avsc.threads import in_threads
+from avsc.threads import cores, in_threads
 from bench._features import ids
-from bench._table import cores, main
+from bench._table import main
 from bench._turns import Row, compared, difference, in_turns, threads
 
 REACH = {"cpu": 0.9, "cuda": 0.85}

@@ -17,10 +17,11 @@ from torch.utils.data import DataLoader
 
 from avsc.device import device
 from avsc.heads.early import Head
+from avsc.threads import cores
 from avsc.training.loop import Fold, Run
 from avsc.training.options import Options
 from bench._features import SEGMENTS, TAU_TRAINING_CLIPS, Segments, ids, write_segments
-from bench._table import cores, main
+from bench._table import main
 from bench._turns import Row, compared, in_turns, threads
 
 DIM, SCENES = 512, 10

@@ -22,9 +22,9 @@ from avsc.artifacts import media
 from avsc.artifacts.making import Job, Worker
 from avsc.embedding import ARRAYS, rows
 from avsc.encoders import ast, timm_image
-from avsc.threads import in_threads
+from avsc.threads import cores, in_threads
 from bench import decode, front_ends
-from bench._table import cores, main
+from bench._table import main
 from bench._turns import Row, compared, difference, in_turns, threads
 
 REACH = 2.2
@@ -83,25 +83,29 @@ def _row(
     )
 
 
-def once(clips: Sequence[Path], seconds: int, encoders: dict[str, Any]) -> Features:
-    """Return the features by way of a media shard."""
+def decoded(clips: Sequence[Path], seconds: int, work: Path) -> media.Library:
+    """Decode each clip once, into a media shard below `work`."""
     by_id = {clip.name: clip for clip in clips}
 
-    def decoded(clip_id: str) -> dict[str, np.ndarray]:
+    def decode(clip_id: str) -> dict[str, np.ndarray]:
         files = (by_id[clip_id].with_suffix(suffix) for suffix in (".wav", ".mp4"))
         clip = avsc.media.decode(*files, seconds=seconds, short_side_px=288, jpeg_quality=95)
         return media.arrays(clip.waveform, clip.pictures)
 
+    worker = Worker(work, partial(in_threads, decode, threads=cores()), {})
+    list(worker([Job("made.h5", dict.fromkeys(by_id, ""), {})]))
+    return media.Library(work / "shards")
+
+
+def once(clips: Sequence[Path], seconds: int, encoders: dict[str, Any]) -> Features:
+    """Return the features by way of a media shard."""
     with tempfile.TemporaryDirectory() as folder:
-        work = Path(folder)
-        worker = Worker(work, partial(in_threads, decoded, threads=cores()), {})
-        list(worker([Job("made.h5", dict.fromkeys(by_id, ""), {})]))
-        library = media.Library(work / "shards")
+        library = decoded(clips, seconds, Path(folder))
 
         def read(encoder: Any, clip_id: str) -> np.ndarray:
             return rows(encoder, library.read(clip_id, ARRAYS[encoder.modality]))
 
-        return _each(encoders, read, list(by_id))
+        return _each(encoders, read, [clip.name for clip in clips])
 
 
 def passes(clips: Sequence[Path], seconds: int, encoders: dict[str, Any]) -> Features:

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from avsc.heads._semantic_fusion import ScalarAttention
-from bench._table import cores, main
+from avsc.threads import cores
+from bench._table import main
 from bench._turns import Row as Comparison
 from bench._turns import compared, seconds_of
 

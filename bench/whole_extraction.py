@@ -24,16 +24,15 @@ from PIL import Image
 from torch import Tensor
 from transformers import ASTFeatureExtractor
 
-import avsc.media
-from avsc.artifacts import media
 from avsc.artifacts.making import Job, Worker
 from avsc.device import device
 from avsc.embedding import Embedder
 from avsc.encoders import ast, timm_image
-from avsc.threads import in_threads
+from avsc.threads import cores
 from bench import decode, front_ends
-from bench._table import cores, main
+from bench._table import main
 from bench._turns import Row, compared, difference, in_turns, threads
+from bench.one_decode import decoded
 
 REACH = 2.7
 RATE, FRAMES = 16_000, 98
@@ -82,18 +81,11 @@ def results(*, quick: bool = False) -> list[Row]:
 
 def ours(clips: Sequence[Path], seconds: int, embedders: dict[str, Embedder]) -> None:
     """Decode the clips into a media shard, and make a shard of each encoder from it."""
-    by_id = {clip.name: clip for clip in clips}
-
-    def decoded(clip_id: str) -> dict[str, np.ndarray]:
-        files = (by_id[clip_id].with_suffix(suffix) for suffix in (".wav", ".mp4"))
-        clip = avsc.media.decode(*files, seconds=seconds, short_side_px=288, jpeg_quality=95)
-        return media.arrays(clip.waveform, clip.pictures)
-
-    jobs = [Job("made.h5", dict.fromkeys(by_id, ""), {})]
+    jobs = [Job("made.h5", {clip.name: "" for clip in clips}, {})]
     with tempfile.TemporaryDirectory() as folder, threads(1):
-        list(Worker(Path(folder), partial(in_threads, decoded, threads=cores()), {})(jobs))
+        library = decoded(clips, seconds, Path(folder))
         for name, embedder in embedders.items():
-            embedder.library = media.Library(Path(folder, "shards"))
+            embedder.library = library
             list(Worker(Path(folder, name), embedder, {})(jobs))
 
 
