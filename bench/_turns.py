@@ -39,6 +39,7 @@ def compared(
     *,
     reach: float | None = None,
     difference: float | None = None,
+    floor_s: float | None = None,
     remark: str = "",
 ) -> Row:
     """Return a row: how many times faster ours is, and how far its results are from the others'.
@@ -50,6 +51,7 @@ def compared(
         instead_s: seconds of the other; None likewise.
         reach: the ratio that it should have.
         difference: the largest between both sides' results; None where they differ on purpose.
+        floor_s: seconds that the matrix products of this work would take alone (see `_floor`).
         remark: what was extrapolated, or left out.
     """
     return {
@@ -60,6 +62,7 @@ def compared(
         "ratio": None if ours_s is None or instead_s is None else instead_s / ours_s,
         "to reach": reach,
         "difference": difference,
+        "floor / ours": None if ours_s is None or floor_s is None else floor_s / ours_s,
         "remark": remark,
     }
 

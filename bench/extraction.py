@@ -3,7 +3,8 @@
 Sound and pictures are made here and lie in media shards, as `decode` writes them. Ours reads them,
 opens the pictures, prepares what the network takes, runs it and writes shards, as `embed` does. The
 network alone gets ready tensors, on a CPU a clip a core as ours, on a GPU in batches of the same
-size. Weights are random. A ratio of 1 is what an extraction could reach.
+size. Weights are random. A ratio of 1 is what an extraction could reach. The floor is what the
+matrix products of the network would take alone.
 """
 
 import io
@@ -25,6 +26,7 @@ from avsc.embedding import ARRAYS, Embedder, rows
 from avsc.encoders import ast, timm_image
 from avsc.threads import cores, in_threads
 from bench._features import ids
+from bench._floor import flop, flop_per_s
 from bench._table import main
 from bench._turns import Row, compared, difference, in_turns, threads
 
@@ -63,6 +65,8 @@ def _row(name: str, block: dict[str, Any], root: Path, clip_id: Sequence[str], r
         "alone": partial(alone, encoder.model, ready, encoder.batch_size),
     }
     given, took = in_turns(sides, repeats=repeats)
+    with threads(cores()), torch.no_grad():
+        floor_s = len(ready) * flop(lambda: encoder.model(ready[0].to(device()))) / flop_per_s()
     return compared(
         f"{len(clip_id)} clips of {len(ready[0])} s through {name}, shards to shards",
         "the network alone on ready tensors",
@@ -70,6 +74,7 @@ def _row(name: str, block: dict[str, Any], root: Path, clip_id: Sequence[str], r
         took["alone"],
         reach=REACH[device().partition(":")[0]],
         difference=difference(given["ours"], given["alone"]),
+        floor_s=floor_s,
     )
 
 

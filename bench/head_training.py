@@ -4,7 +4,8 @@ Two times 512 numbers a segment. Theirs is written here in the baseline's style:
 HDF5 files that hold a data set for each segment and are opened for every sample, standardised one
 by one, batches of 64, Adam; with no workers, and with one for each core. Ours holds its rows in
 memory; its time includes a pass over 1000 segments of validation. `difference` is that of the mean
-loss of an epoch of 640 segments in one order, from the same weights, without dropout.
+loss of an epoch of 640 segments in one order, from the same weights, without dropout. The floor is
+what the matrix products of training would take alone.
 """
 
 import tempfile
@@ -21,6 +22,7 @@ from avsc.threads import cores
 from avsc.training.loop import Fold, Run
 from avsc.training.options import Options
 from bench._features import SEGMENTS, TAU_TRAINING_CLIPS, Segments, ids, write_segments
+from bench._floor import flop, flop_per_s
 from bench._table import main
 from bench._turns import Row, compared, in_turns, threads
 
@@ -39,6 +41,7 @@ def results(*, quick: bool = False) -> list[Row]:
         sides |= {f"theirs {w}": lambda w=w: theirs.epoch(workers=w) for w in workers}
         _, took = in_turns(sides, repeats=repeats)
         off = disagreement(theirs)
+        floor_s = count * flop_a_segment() / flop_per_s()
     return [
         compared(
             f"{count} segments at batch {batch}",
@@ -47,6 +50,7 @@ def results(*, quick: bool = False) -> list[Row]:
             took[f"theirs {w}"] * clips / sample,
             reach=REACH[batch] if w == 0 else None,
             difference=off,
+            floor_s=floor_s,
             remark=f"theirs extrapolated from {sample * SEGMENTS} segments",
         )
         for w in workers
@@ -60,6 +64,13 @@ def ours(count: int, batch: int) -> Callable[[], float]:
     head = Head({"audio": (DIM,), "video": (DIM,)}, SCENES).to(device())
     epochs = training(head, folds[0], folds[1], batch=batch)
     return lambda: next(epochs)
+
+
+def flop_a_segment() -> float:
+    """Return the arithmetic of a training step, for each of its segments."""
+    fold = _fold(BATCH, 0)
+    head = Head(dict.fromkeys(fold.x, (DIM,)), SCENES).to(device())
+    return flop(lambda: nn.functional.cross_entropy(head(fold.x), fold.targets).backward()) / BATCH
 
 
 def training(head: Head, train: Fold, val: Fold, *, batch: int) -> Iterator[float]:

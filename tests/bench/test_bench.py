@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from bench import _table, _turns
+from bench import _floor, _table, _turns
 from bench._table import markdown, names
 
 CLOSE = {  # the largest difference that two ways of computing the same may have, by benchmark
@@ -127,6 +128,33 @@ def test_arrays_of_another_shape_differ_without_end():
 def test_a_row_has_the_ratio_where_both_sides_were_measured():
     assert _turns.compared("work", "other", 0.5, 2.0)["ratio"] == 4.0
     assert _turns.compared("work", "other", None, 2.0)["ratio"] is None
+
+
+def test_a_row_says_how_much_of_its_time_the_products_alone_would_take():
+    assert _turns.compared("work", "other", 0.5, 2.0, floor_s=0.25)["floor / ours"] == 0.5
+    assert _turns.compared("work", "other", None, 2.0, floor_s=0.25)["floor / ours"] is None
+
+
+def test_arithmetic_is_that_of_products_forward_and_backward_and_inside_attention():
+    net, x = torch.nn.Linear(4, 3), torch.ones(5, 4)
+    assert _floor.flop(lambda: net(x)) == 2 * 5 * 4 * 3
+    assert _floor.flop(lambda: net(x).sum().backward()) == 2 * 2 * 5 * 4 * 3  # and of the weights
+    q = torch.ones(1, 2, 6, 8)  # (row, head, token, width): scores, then what they weigh
+    attention = torch.nn.functional.scaled_dot_product_attention
+    assert _floor.flop(lambda: attention(q, q, q)) == 2 * 2 * 6 * 6 * 8 * 2
+
+
+def test_the_rate_of_products_is_their_arithmetic_over_the_best_time(monkeypatch):
+    seconds = iter([4.0, 2.0, *[8.0] * 6])
+    monkeypatch.setattr(_floor, "seconds_of", lambda _: next(seconds))
+    assert _floor.flop_per_s(side=10) == 2 * 10**3 / 2.0
+
+
+def test_an_epoch_of_the_baseline_s_classifier_has_the_arithmetic_of_its_layers():
+    first, others = 1024 * 512, 512 * 128 + 128 * 64 + 64 * 10
+    # forward and weights, and of all but the first layer its input
+    expected = 2 * (2 * first + 3 * others)
+    assert import_module("bench.head_training").flop_a_segment() == expected
 
 
 def test_a_table_leaves_out_columns_without_a_value():
