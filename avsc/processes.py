@@ -1,16 +1,26 @@
-"""How many processes train together: a choice of the machine, so no parameter."""
+"""Processes that train together, or side by side; how many is a choice of the machine."""
 
 import os
 import re
+import signal
 import socket
-from collections.abc import Callable
-from multiprocessing import parent_process
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import Connection, wait
 from threading import Thread
+from typing import Any, TypeVar
 
+import psutil
 import torch
 from torch import multiprocessing
 
 from avsc.device import device
+from avsc.threads import cores
+
+X = TypeVar("X")
+T = TypeVar("T")
 
 
 class WorkerError(Exception):
@@ -66,6 +76,89 @@ def _work(rank: int, count: int, port: int, main: Callable[[str], None], argumen
         **{name: str(count) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE")},
     }
     main(argument)
+
+
+def side_by_side(
+    function: Callable[[X], T], items: Sequence[X], *, memory_bytes: int
+) -> Iterator[T]:
+    """Yield what `function` gives for each item, as each is done, by several processes.
+
+    There are as many as AVSC_PROCESSES says, else one for each GPU, else as many as the cores, for
+    torch's threads in each, and the memory have room for. Of several GPUs, each computes on one.
+
+    Args:
+        function: of a module, or a partial of one.
+        items: are taken one at a time by whichever process is free.
+        memory_bytes: that a process needs.
+
+    Raises:
+        WorkerError: if a process is ended by another program; the others are ended, too.
+    """
+    count = min(len(items), _room(memory_bytes))
+    if count < 2:
+        yield from map(function, items)
+        return
+    # Where there is no GPU, whose state no copy of a process may use, a copy starts at once.
+    copies = sys.platform == "linux" and device() == "cpu"
+    context: Any = get_context("fork" if copies else "spawn")
+    todo, having, processes = deque(items), {}, []
+    try:
+        for rank in range(count):
+            here, there = context.Pipe()
+            processes.append(
+                context.Process(target=_serve, args=(function, there, rank), daemon=True)
+            )
+            processes[-1].start()
+            there.close()  # so that the end of the process is the end of the pipe
+            here.send(todo[0])
+            having[here] = todo.popleft()
+        while having:
+            for pipe in wait(having):
+                assert isinstance(pipe, Connection)
+                yield _received(pipe, having.pop(pipe))
+                if todo:
+                    pipe.send(todo[0])
+                    having[pipe] = todo.popleft()
+    finally:
+        for process in processes:
+            process.kill()
+            process.join()
+
+
+def _room(memory_bytes: int) -> int:
+    if "AVSC_PROCESSES" in os.environ or device() != "cpu":
+        return wanted()
+    fitting = psutil.virtual_memory().available // max(1, memory_bytes)
+    return max(1, min(cores() // torch.get_num_threads(), fitting))
+
+
+def _received(pipe: Connection, item: object) -> Any:
+    try:
+        found, error = pipe.recv()
+    except (EOFError, ConnectionResetError):
+        raise WorkerError(
+            f"the process that worked on {item} was ended by another program, or by the system for "
+            "want of memory; run again, with AVSC_PROCESSES=1 if memory is short"
+        ) from None
+    if error is not None:
+        raise error
+    return found
+
+
+def _serve(function: Callable[[Any], object], pipe: Connection, rank: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which ends this process
+    Thread(target=_end_with_parent, daemon=True).start()
+    if device() == "cuda":
+        os.environ["AVSC_DEVICE"] = f"cuda:{rank % torch.cuda.device_count()}"
+    while True:
+        item = pipe.recv()
+        answer: tuple[object, Exception | None]
+        try:
+            answer = function(item), None
+        except Exception as error:  # noqa: BLE001 - raised by the parent
+            error.add_note(f"while it worked on {item}")
+            answer = None, error
+        pipe.send(answer)
 
 
 def _end_with_parent() -> None:

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
@@ -36,6 +37,50 @@ def cells(study: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
             for combined in product(*axes)
         }
     return {name: _changed(study["base"], change) for name, change in changes.items()}
+
+
+@dataclass(frozen=True, repr=False)
+class Portion:
+    """What is trained in one go: a cell of one seed, or of several at once.
+
+    Attributes:
+        numbers: of the files that its predictions go to.
+        seeds: in the same order.
+        cell: its name.
+        block: its experiment.
+        views: of modalities, which it or another cell of the same arrays reads.
+    """
+
+    numbers: tuple[int, ...]
+    seeds: tuple[int, ...]
+    cell: str
+    block: Mapping[str, Any]
+    views: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return f"{self.cell}, seed {', '.join(map(str, self.seeds))}"
+
+
+def portions(study: Mapping[str, Any]) -> list[Portion]:
+    """Return the cells of a study as they are trained; those that read the same are neighbours."""
+    named, seeds, found = cells(study), tuple(study["seeds"]), []
+    first = {cell: place * len(seeds) for place, cell in enumerate(named)}
+    groups: dict[tuple[str, str, str], list[str]] = {}
+    for cell, block in named.items():
+        groups.setdefault(arrays_of(block), []).append(cell)
+    for _, same in sorted(groups.items()):
+        views = tuple(sorted({m for cell in same for m in named[cell].get("views", ())}))
+        for cell in same:
+            numbers = tuple(range(first[cell], first[cell] + len(seeds)))
+            each = [((n,), (seed,)) for n, seed in zip(numbers, seeds, strict=True)]
+            parts = [(numbers, seeds)] if study.get("stack") else each
+            found += [Portion(*part, cell, named[cell], views) for part in parts]
+    return found
+
+
+def arrays_of(block: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Return the names of the arrays that an experiment reads: of sound, pictures and labels."""
+    return block["audio"], block["video"], block["labels"]
 
 
 def _axis(key: str, values: list[Any] | Mapping[str, Change]) -> list[tuple[str, Change]]:

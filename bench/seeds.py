@@ -1,17 +1,20 @@
-"""Seeds at once: ten seeds of early fusion in one stack, beside one after the other.
+"""Seeds at once: ten seeds of early fusion in one stack or in processes, beside one after the other.
 
 Two times 128 numbers a segment, an epoch of 3200 segments and a pass over 1000 of validation. A
 step costs its start and its products; the stack has one start for ten seeds, and the products of
-all. One thread. `difference` is the largest between the training losses of both.
+all, in one thread. Processes, as a study has them, are one a core, and their start is in the time.
+`difference` is the largest between the training losses of both.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
 
 from avsc.device import device
 from avsc.heads.early import Head
+from avsc.processes import side_by_side
 from avsc.training import loop, stacked
 from avsc.training.loop import Fold
 from avsc.training.system import System
@@ -33,19 +36,21 @@ def results(*, quick: bool = False) -> list[Row]:
             options = {"epochs": 1, "batch_size": batch, "lr": 1e-3}
             sides = {
                 "at once": lambda w=widths, o=options: at_once(folds, w, seeds, o),
+                "by processes": lambda w=widths, o=options: by_processes(folds, w, seeds, o),
                 "in turn": lambda w=widths, o=options: in_turn(folds, w, seeds, o),
             }
             with threads(1):
                 given, took = in_turns(sides, repeats=repeats)
-            rows.append(
+            rows += [
                 compared(
-                    f"{len(seeds)} seeds of a head, {head}, at batch {batch}",
+                    f"{len(seeds)} seeds of a head, {head}, at batch {batch}, {how}",
                     "one after the other",
-                    took["at once"],
+                    took[how],
                     took["in turn"],
-                    difference=difference(given["at once"], given["in turn"]),
+                    difference=difference(given[how], given["in turn"]),
                 )
-            )
+                for how in ("at once", "by processes")
+            ]
     return rows
 
 
@@ -62,8 +67,22 @@ def in_turn(
     folds: Sequence[Fold], widths: list[int], seeds: Sequence[int], options: Mapping[str, Any]
 ) -> list[list[float]]:
     """Return the training losses of each seed."""
+    return [_alone(folds, widths, options, seed)[1] for seed in seeds]
+
+
+def by_processes(
+    folds: Sequence[Fold], widths: list[int], seeds: Sequence[int], options: Mapping[str, Any]
+) -> list[list[float]]:
+    """Return the training losses of each seed."""
+    alone = partial(_alone, folds, widths, options)
+    return [losses for _, losses in sorted(side_by_side(alone, seeds, memory_bytes=10**8))]
+
+
+def _alone(
+    folds: Sequence[Fold], widths: list[int], options: Mapping[str, Any], seed: int
+) -> tuple[int, list[float]]:
     more: dict[str, Any] = {"num_classes": SCENES, "options": options, "device": device()}
-    return [_losses(loop.fit(_system(widths, seed), *folds, seed=seed, **more)) for seed in seeds]
+    return seed, _losses(loop.fit(_system(widths, seed), *folds, seed=seed, **more))
 
 
 def _losses(history: Sequence[Mapping[str, Any]]) -> list[float]:

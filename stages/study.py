@@ -1,46 +1,67 @@
-"""study <name>: a table of a paper, cell by cell -> data/studies/<name>/."""
+"""study <name>: a table of a paper, cell by cell -> data/studies/<name>/.
+
+Cells are trained side by side, by as many processes as the cores and the memory have room for, or
+AVSC_PROCESSES says; what a cell gives does not depend on it.
+"""
 
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from avsc import experiment, params, studies
-from avsc.artifacts import metrics, predictions
+from avsc import experiment, params, processes, studies
+from avsc.artifacts import metrics, predictions, shard
 from avsc.device import device
+from avsc.studies import Portion
 from avsc.training import stacked
+
+COPIES = 3  # of the arrays, in memory: as they are read, standardised, and on the way there
 
 
 def main(name: str) -> None:
-    study = params.load(f"study.{name}")
-    out = Path("data/studies") / name
-    cells = [(cell, b, seed) for cell, b in studies.cells(study).items() for seed in study["seeds"]]
+    study, out = params.load(f"study.{name}"), Path("data/studies") / name
+    todo = studies.portions(study)
+    encoders = {one.block[m] for one in todo for m in experiment.MODALITIES} - {"none"}
+    files = (p for e in encoders for p in shard.paths(Path("data/embeddings") / e))
+    needed = COPIES * sum(p.stat().st_size for p in files)
+    done = processes.side_by_side(Trainer(out), todo, memory_bytes=needed)
+    cells = [(cell, seed) for cell in studies.cells(study) for seed in study["seeds"]]
     with tqdm(total=len(cells), desc=name, unit="cell") as bar:
-        for _, group in groupby(sorted(enumerate(cells), key=arrays_of), key=arrays_of):
-            work = list(group)
-            blocks = [block for _, (_, block, _) in work]
-            views = sorted({m for block in blocks for m in block.get("views", ())})
-            data = experiment.load({**blocks[0], "views": views})
-            for _, same in groupby(
-                work, key=lambda one: one[1][0] if study.get("stack") else one[0]
-            ):
-                together = list(same)
-                _, (cell, block, _) = together[0]
-                seeds = [seed for _, (_, _, seed) in together]
-                bar.set_postfix_str(f"{cell}, seed {', '.join(map(str, seeds))}")
-                for (number, _), fitted in zip(together, trained(block, data, seeds), strict=True):
-                    splits = {s: experiment.predictions(fitted, data, s) for s in ("val", "test")}
-                    predictions.write(out / f"{number:04d}.parquet", splits)
-                    bar.update()
-    index = [{"cell": cell, "seed": seed} for cell, _, seed in cells]
-    metrics.write(out / "cells.json", index)
+        for portion in done:
+            bar.set_postfix_str(repr(portion))
+            bar.update(len(portion.seeds))
+    metrics.write(out / "cells.json", [{"cell": cell, "seed": seed} for cell, seed in cells])
+
+
+class Trainer:
+    """Trains portions, writes their predictions to `out`, and keeps the arrays for the next one."""
+
+    def __init__(self, out: Path) -> None:
+        self.out = out
+        self._loaded: dict[tuple[object, ...], experiment.Data] = {}
+
+    def __call__(self, portion: Portion) -> Portion:
+        """Return the portion once it is done."""
+        data = self._data(portion)
+        systems = trained(portion.block, data, portion.seeds)
+        for number, fitted in zip(portion.numbers, systems, strict=True):
+            splits = {s: experiment.predictions(fitted, data, s) for s in ("val", "test")}
+            predictions.write(self.out / f"{number:04d}.parquet", splits)
+        return portion
+
+    def _data(self, portion: Portion) -> experiment.Data:
+        read = *studies.arrays_of(portion.block), portion.views
+        if read not in self._loaded:
+            self._loaded.clear()
+            self._loaded[read] = experiment.load({**portion.block, "views": portion.views})
+        return self._loaded[read]
 
 
 def trained(
-    block: dict[str, Any], data: experiment.Data, seeds: list[int]
+    block: Mapping[str, Any], data: experiment.Data, seeds: Sequence[int]
 ) -> list[experiment.Fitted]:
     """Return a system for each seed, trained at once where such systems can be."""
     options = block.get("fit", {})
@@ -58,12 +79,6 @@ def trained(
         device=device(),
     )
     return [replace(one, history=rows) for one, rows in zip(made, histories, strict=True)]
-
-
-def arrays_of(numbered: tuple[int, tuple[str, dict[str, Any], int]]) -> tuple[str, ...]:
-    """Return what a cell reads: cells that read the same are neighbours and share it in memory."""
-    _, (_, block, _) = numbered
-    return block["audio"], block["video"], block["labels"]
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import copy
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from multiprocessing import parent_process
 from typing import Any
 
 import torch
@@ -104,6 +105,11 @@ def fit(
     return history
 
 
+def epochs(count: int, name: str) -> tqdm:
+    """Return the epochs, with progress shown where no other process shows its own beside it."""
+    return tqdm(range(count), desc=name, unit="epoch", disable=parent_process() is not None)
+
+
 def calibrate(system: System, val: Fold) -> None:
     """Fit the temperature of a trained system on rows that are prepared."""
     system.eval()
@@ -160,7 +166,7 @@ class Run:
         optimizer = self.o.optimise(parameters)
         advance = schedules.create(optimizer=optimizer, **self.o.schedule)
         best, best_loss, since = copy.deepcopy(self.head.state_dict()), math.inf, 0
-        bar = tqdm(range(self.o.epochs), desc=name, unit="epoch")
+        bar = epochs(self.o.epochs, name)
         for epoch in bar:
             self.head.eval()
             for m in modules:

@@ -15,9 +15,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state
-from tqdm import tqdm
 
-from avsc.training.loop import Fold, calibrate, check
+from avsc.training.loop import Fold, calibrate, check, epochs
 from avsc.training.options import Options
 from avsc.training.strategies import schedules
 from avsc.training.system import Batch, System
@@ -134,7 +133,7 @@ class Stack:
         lowest, since = [math.inf] * self.size, [0] * self.size
         histories: list[list[dict[str, Any]]] = [[] for _ in range(self.size)]
         running = set(range(self.size))
-        for epoch in tqdm(range(self.o.epochs), desc=f"fit {self.size}", unit="epoch"):
+        for epoch in epochs(self.o.epochs, f"fit {self.size}"):
             lr = optimizer.param_groups[0]["lr"]
             steps = [self._step(x, y, names, optimizer) for x, y in self._batches(train)]
             losses = torch.stack(steps).mean(0).tolist()

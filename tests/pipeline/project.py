@@ -51,6 +51,7 @@ class Project:
             "PYTHONPATH": str(self.root / ".trace"),
             "AVSC_TRACE": str(self.root / ".trace"),
             "PYTHONDONTWRITEBYTECODE": "1",
+            "AVSC_PROCESSES": "1",  # so that a stage loads, and is killed, in one
             "GIT_CONFIG_GLOBAL": os.devnull,
             **{
                 f"GIT_{who}_{what}": "a@b"

@@ -54,6 +54,7 @@ def run(project, name, **more):
 
 
 def test_seeds_trained_at_once_are_those_trained_one_after_the_other(project, monkeypatch):
+    monkeypatch.setenv("AVSC_PROCESSES", "1")
     sizes = []
     fit = study.stacked.fit
     monkeypatch.setattr(
@@ -75,3 +76,25 @@ def test_a_study_of_one_seed_has_nothing_to_stack(project):
     alone, together = run(project, "alone", seeds=[4]), run(project, "t", seeds=[4], stack=True)
     for (*_, found), (*_, expected) in zip(together, alone, strict=True):
         np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.slow
+def test_cells_trained_side_by_side_are_those_trained_one_after_the_other(project, monkeypatch):
+    written = []
+    for processes in ("1", "3"):
+        monkeypatch.setenv("AVSC_PROCESSES", processes)
+        run(project, f"by{processes}")
+        files = sorted((project / f"data/studies/by{processes}").iterdir())
+        written.append([(f.name, f.read_bytes()) for f in files])
+    assert len(written[0]) == 3 * 3 + 1
+    assert written[0] == written[1]
+
+
+@pytest.mark.slow
+def test_a_cell_that_fails_side_by_side_is_the_error_of_the_study(project, monkeypatch):
+    monkeypatch.setenv("AVSC_PROCESSES", "2")
+    rows = {"plain": {}, "wild": {"set": {"fit.lr": 1e30}}}
+    with pytest.raises(ValueError, match=r"training loss is (nan|inf).*lower fit.lr") as told:
+        run(project, "wild", rows=rows)
+    assert "wild, seed" in told.value.__notes__[0]
+    assert not (project / "data/studies/wild/cells.json").exists()
