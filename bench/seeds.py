@@ -1,4 +1,4 @@
-"""Seeds at once: ten seeds of early fusion in one stack or in processes, beside one after the other.
+"""Seeds at once: ten seeds of early fusion in one stack, or in processes, beside one by one.
 
 Two times 128 numbers a segment, an epoch of 3200 segments and a pass over 1000 of validation. A
 step costs its start and its products; the stack has one start for ten seeds, and the products of
