@@ -106,8 +106,9 @@ def fit(
 
 
 def epochs(count: int, name: str) -> tqdm:
-    """Return the epochs, with progress shown where no other process shows its own beside it."""
-    return tqdm(range(count), desc=name, unit="epoch", disable=parent_process() is not None)
+    """Return the epochs, with progress shown unless other processes would show theirs beside it."""
+    hidden = {"disable": True} if parent_process() else {}
+    return tqdm(range(count), desc=name, unit="epoch", **hidden)
 
 
 def calibrate(system: System, val: Fold) -> None:
