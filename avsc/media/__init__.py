@@ -12,7 +12,7 @@ from avsc.media.pictures import picture
 
 __all__ = ["VERSION", "Clip", "DecodeError", "decode", "picture"]
 
-VERSION = 1  # raised whenever the samples or pictures of a clip change
+VERSION = 2  # raised whenever the samples or pictures of a clip change
 
 
 @dataclass(frozen=True)

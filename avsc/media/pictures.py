@@ -22,7 +22,7 @@ from avsc.media.container import MAX_PIXELS, DecodeError, Track, check_size, fai
 from avsc.media.seeking import on_display
 
 SLACK_S = Fraction(1, 2)  # pictures may start so long after, or end so long before, a middle
-EXACT = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
+LANCZOS = Interpolation.LANCZOS | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
 SUBSAMPLING = "4:4:4"
 BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 
@@ -78,21 +78,22 @@ def _check_span(track: Track, first: Fraction, last: Fraction) -> None:
         raise failure(track.path, end, cause)
 
 
-def _scaled(track: Track, frame: av.VideoFrame, short_side_px: int) -> Image.Image:
+def _scaled(
+    track: Track, frame: av.VideoFrame, short_side_px: int
+) -> UInt8[np.ndarray, "height width 3"]:
     check_size(track.path, frame.width, frame.height)
     width = frame.width * (track.stream.sample_aspect_ratio or Fraction(1))
     scale = short_side_px / min(width, Fraction(frame.height))
     size = round(width * scale), round(frame.height * scale)
     check_size(track.path, *size)
-    rgb = frame.reformat(format="rgb24", interpolation=EXACT, threads=1).to_ndarray()
-    return Image.fromarray(rgb).resize(size, Image.Resampling.LANCZOS)
+    rgb = frame.reformat(*size, format="rgb24", interpolation=LANCZOS, threads=1)
+    return rgb.to_ndarray()
 
 
 def _turned(
-    path: Path, frame: av.VideoFrame, picture: Image.Image
+    path: Path, frame: av.VideoFrame, pixels: UInt8[np.ndarray, "row column 3"]
 ) -> UInt8[np.ndarray, "height width 3"]:
     """Apply the display matrix: a pixel at (x, y) is shown at (ax + cy, bx + dy)."""
-    pixels = np.asarray(picture)
     matrix: Any = frame.side_data.get("DISPLAYMATRIX")
     if matrix is None:
         return pixels

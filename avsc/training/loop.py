@@ -107,7 +107,7 @@ def fit(
 
 def epochs(count: int, name: str) -> tqdm:
     """Return the epochs, with progress shown unless other processes would show theirs beside it."""
-    hidden = {"disable": True} if parent_process() else {}
+    hidden: dict[str, Any] = {"disable": True} if parent_process() else {}
     return tqdm(range(count), desc=name, unit="epoch", **hidden)
 
 

@@ -169,6 +169,23 @@ def test_scaling_down_averages_what_the_pixels_cannot_show(
     assert np.abs(pixels[2:-2, 2:-2].astype(int) - 100).max() < 8
 
 
+@pytest.mark.parametrize("short_side_px", [8, 24, 40, 96])
+def test_pictures_are_scaled_as_pillow_scales_by_the_same_filter(
+    write_container, write_wav, clip_of, noise, short_side_px
+):
+    y, x = np.mgrid[:48, :64]
+    waves = 128 + 60 * np.sin(x / 5 + y / 9) + 40 * np.cos(y / 4)
+    gray = np.repeat(waves[..., None], 3, axis=2).astype(np.uint8)  # whose colour has no edges
+    video = write_container("v.mp4", pictures=[gray] * 4, times=np.arange(4) / 4)
+    pixels = picture(
+        clip_of(write_wav(noise(1), 48000), video, short_side_px=short_side_px).pictures[0]
+    )
+    size = (round(64 * short_side_px / 48), short_side_px)
+    expected = np.asarray(Image.fromarray(gray).resize(size, Image.Resampling.LANCZOS))
+    inside = slice(1, -1)  # beyond the edges, one repeats them and the other leaves them out
+    assert np.abs(pixels.astype(int) - expected)[inside, inside].max() < 7
+
+
 @pytest.mark.parametrize(
     ("space", "red_weight", "blue_weight"), [(1, 0.2126, 0.0722), (5, 0.299, 0.114)]
 )
