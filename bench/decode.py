@@ -20,7 +20,7 @@ import av
 import numpy as np
 
 from avsc.media.container import demuxed
-from avsc.media.pictures import EXACT
+from avsc.media.pictures import LANCZOS
 from avsc.media.seeking import on_display
 from avsc.threads import cores
 from bench._table import main
@@ -132,7 +132,7 @@ def _brightness(clips: Sequence[Pixels]) -> np.ndarray:
 
 
 def _rgb(frame: av.VideoFrame) -> np.ndarray:
-    return frame.reformat(format="rgb24", interpolation=EXACT, threads=1).to_ndarray()
+    return frame.reformat(format="rgb24", interpolation=LANCZOS, threads=1).to_ndarray()
 
 
 def encode(path: Path, *, gop: int, size: tuple[int, int], frames: int) -> None:
