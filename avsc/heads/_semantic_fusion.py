@@ -98,7 +98,7 @@ def node_count(steepest: float) -> int | None:
         steepest: the largest |a| of the heads.
 
     Returns:
-        The number; None where `steepest` is not finite.
+        The number; None where `steepest` is not finite, or so large that no ellipse is left.
 
     References:
         Trefethen, Approximation Theory and Approximation Practice, theorem 8.2.
@@ -109,6 +109,8 @@ def node_count(steepest: float) -> int | None:
     m = 1 / math.cos(theta / 2)
     semi_axis = 2 * theta / a
     rho = semi_axis + math.hypot(1, semi_axis)
+    if rho == 1:
+        return None
     largest = 4 * (m + m**2) * a / (rho - 1)
     return 1 + math.ceil(math.log(largest / TOLERANCE) / math.log(rho))
 

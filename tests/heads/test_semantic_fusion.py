@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.special import expit
 from torch import nn
 
-from avsc.heads._semantic_fusion import ScalarAttention, node_count
+from avsc.heads._semantic_fusion import MOST_NODES, ScalarAttention, node_count
 from bench import semantic_fusion
 
 TOKENS = {
@@ -182,6 +182,11 @@ def test_that_many_nodes_interpolate_the_worst_case_as_closely_as_promised(steep
     x = np.linspace(-1, 1, 1001)
     interpolant = np.polynomial.Chebyshev.interpolate(m, node_count(steepest) - 1)
     assert abs(interpolant(x) - m(x)).max() < 1e-6
+
+
+@pytest.mark.parametrize("steepest", [1e15, 1e17, 3e38, math.inf, math.nan])
+def test_heads_however_steep_are_computed_at_every_query(steepest):
+    assert (node_count(steepest) or math.inf) > MOST_NODES
 
 
 def test_weights_that_are_not_finite_give_a_value_that_is_not():
