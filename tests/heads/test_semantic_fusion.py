@@ -163,6 +163,13 @@ def test_the_reference_equals_torch_and_a_key_bias_would_change_nothing():
     torch.testing.assert_close(module.ordinary(queries, keys), expected[..., 0])
 
 
+@pytest.mark.parametrize("gain", [1.0, 100.0])
+def test_a_value_has_the_same_bits_with_a_gradient_and_without(gain):
+    module, (queries, keys) = attention(gain=gain), tokens()
+    with_gradient = module(queries.clone().requires_grad_(), keys).detach()
+    assert torch.equal(module(queries, keys), with_gradient)
+
+
 def test_no_row_influences_another():
     queries, keys = tokens(row=5)
     module = attention(gain=5.0)
