@@ -21,7 +21,9 @@ import avsc.encoders
 import avsc.heads
 from avsc import importing, studies
 from avsc.datasets import tau
+from avsc.embedding import APART, HOW
 from avsc.media.disturbances import effects
+from avsc.precision import How
 from avsc.training import loop, shared_loop
 from avsc.training.end_to_end import EndToEnd, Rows
 from avsc.training.system import System, predict
@@ -51,7 +53,7 @@ def encoder_class(profile, name):
 
 def own_arguments(block):
     """Return what the encoder itself is called with, as stages/embed.py does."""
-    rest = {k: v for k, v in block.items() if k not in ("encoder", "weights", "sha256", "views")}
+    rest = {k: v for k, v in block.items() if k not in ("encoder", "weights", "sha256", *APART)}
     return rest if block["weights"] == "none" else rest | {"weights": block["weights"]}
 
 
@@ -73,6 +75,7 @@ def test_an_encoder_takes_the_arguments_of_its_block(profile, name):
     block = TREES[profile]["embed"][name]
     assert block["encoder"] in avsc.encoders.names()
     inspect.signature(encoder_class(profile, name)).bind(**own_arguments(block))
+    How(**{k: block[k] for k in HOW if k in block})
 
 
 @pytest.mark.parametrize(("profile", "name"), blocks("embed"))
