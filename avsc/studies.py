@@ -96,5 +96,5 @@ def _changed(base: Mapping[str, Any], change: Change) -> dict[str, Any]:
         inner = block
         for parent in parents:
             inner = inner.setdefault(parent, {})
-        inner[last] = value
+        inner[last] = copy.deepcopy(value)  # other cells have it, too
     return block

@@ -1,17 +1,21 @@
 """ensemble <name>: predictions of other experiments, training labels -> data/predictions."""
 
 import sys
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from scipy.special import softmax
 
 import avsc.heads
 from avsc import params
 from avsc.artifacts import manifest, predictions
 from avsc.artifacts.predictions import Predictions
 from avsc.training import loop
+from avsc.training.strategies.calibration import fit_temperature
 from avsc.training.system import System, predict
 
 FLOOR = 1e-15
@@ -20,12 +24,15 @@ FOLDS = 5
 
 def main(name: str) -> None:
     p, seed = params.load(f"ensemble.{name}"), params.load("seed")
+    options: dict[str, Any] = {**p.get("fit", {})}
+    scaled = options.pop("temperature", False)
     members = [m for m in p["members"] if m != "none"]
     if not members:
         raise ValueError(f"ensemble.{name} has no members; name experiments that predict")
     val, test = (read(members, split) for split in ("val", "test"))
     labels = manifest.read(Path("data/manifest/labels_train.csv"), manifest.LABELS)
-    scene = {r["clip_id"]: r["scene_label"] for r in labels}
+    label = {r["clip_id"]: r for r in labels}
+    scene = {c: r["scene_label"] for c, r in label.items()}
     first = next(iter(val.values()))
     if odd := [c for c in first.clip_id if scene.get(c) not in first.scenes]:
         raise ValueError(
@@ -43,19 +50,23 @@ def main(name: str) -> None:
         )
         system = System(head, shapes, standardise=False)
         fold = loop.Fold({m: r[rows] for m, r in x.items()}, targets[rows])
-        options: dict[str, Any] = p.get("fit", {})
         loop.fit(system, fold, fold, num_classes=len(first.scenes), seed=seed, options=options)
         return system
 
     # Validation rows are what the ensemble is fitted on: each is predicted by a fit without its
-    # clip, so that its validation loss can be compared with its members'.
-    clips = sorted(set(first.clip_id))
-    turn = np.array([clips.index(c) % FOLDS for c in first.clip_id])
+    # location, so that its validation loss can be compared with its members', and so that the
+    # temperature is that of rows which the fit has not seen.
+    turn = turns([label[c] for c in first.clip_id])
     probs = np.empty_like(first.probs)
-    for k in range(FOLDS):
+    for k in np.unique(turn):
         held_out = turn == k
         probs[held_out] = predict(fitted(~held_out), {m: r[held_out] for m, r in x.items()})
     system = fitted(np.ones(len(turn), dtype=bool))
+    if scaled:
+        logits = np.log(probs.clip(FLOOR))
+        temperature = fit_temperature(logits, targets.numpy())
+        system.temperature.fill_(temperature)
+        probs = softmax(logits / temperature, axis=1)
     other = next(iter(test.values()))
     predictions.write(
         Path(f"data/predictions/{name}.parquet"),
@@ -69,6 +80,22 @@ def main(name: str) -> None:
             ),
         },
     )
+
+
+def turns(rows: Sequence[Mapping[str, str]]) -> np.ndarray:
+    """Return which of FOLDS parts holds each row out; the other parts hold all scenes.
+
+    A location stays together, or, where it is its scene's only one, each of its clips.
+    """
+    places: dict[str, set[str]] = defaultdict(set)
+    for r in rows:
+        places[r["scene_label"]].add(r["location"])
+
+    def group(r: Mapping[str, str]) -> str:
+        return r["location"] if len(places[r["scene_label"]]) > 1 else r["clip_id"]
+
+    groups = {s: sorted({group(r) for r in rows if r["scene_label"] == s}) for s in places}
+    return np.array([groups[r["scene_label"]].index(group(r)) % FOLDS for r in rows])
 
 
 def read(members: list[str], split: str) -> dict[str, Predictions]:

@@ -7,7 +7,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
-from statistics import mean, pstdev
+from statistics import mean, stdev
 from typing import Any
 
 from avsc import evaluation, params, studies
@@ -54,12 +54,15 @@ def trained(path: Path, study: Mapping[str, Any]) -> list[tuple[str, int]]:
 
 
 def spread(protocol: str, found: list[dict[str, Scores]]) -> dict[str, float | None]:
-    """Return mean and standard deviation over the seeds of each score of a protocol."""
+    """Return mean and standard deviation over the seeds of each score of a protocol.
+
+    The deviation is that of seeds that might have been drawn (n - 1); one seed tells none.
+    """
     columns: dict[str, float | None] = {}
     for score in SCORES:
         values = [getattr(report[protocol], score) for report in found if protocol in report]
         columns[f"{protocol}_{score}"] = mean(values) if values else None
-        columns[f"{protocol}_{score}_sd"] = pstdev(values) if values else None
+        columns[f"{protocol}_{score}_sd"] = stdev(values) if len(values) > 1 else None
     return columns
 
 

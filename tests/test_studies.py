@@ -37,6 +37,13 @@ def test_an_axis_may_name_changes_of_several_keys():
     assert early == BASE | {"fit": {"lr": 0.5, "epochs": 2}}
 
 
+def test_a_block_that_one_axis_puts_is_changed_by_the_other_in_each_cell_alone():
+    fresh, mixed = {"new": {"fit": {}}}, {"plain": {}, "mixup": {"fit.mixup": 0.2}}
+    for grid in ({"a": fresh, "b": mixed}, {"a": fresh, "b": dict(reversed(mixed.items()))}):
+        found = {name: cell["fit"] for name, cell in cells({"base": BASE, "grid": grid}).items()}
+        assert found == {"new, plain": {}, "new, mixup": {"mixup": 0.2}}
+
+
 @pytest.mark.parametrize("parts", [{}, {"rows": {}, "grid": {}}])
 def test_a_study_without_rows_and_grid_or_with_both_is_refused(parts):
     with pytest.raises(ValueError, match="a study has either rows or a grid"):

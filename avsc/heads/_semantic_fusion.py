@@ -98,7 +98,7 @@ def node_count(steepest: float) -> int | None:
         steepest: the largest |a| of the heads.
 
     Returns:
-        The number; None where `steepest` is not finite.
+        The number; None where `steepest` is not finite, or so large that no ellipse is left.
 
     References:
         Trefethen, Approximation Theory and Approximation Practice, theorem 8.2.
@@ -109,6 +109,8 @@ def node_count(steepest: float) -> int | None:
     m = 1 / math.cos(theta / 2)
     semi_axis = 2 * theta / a
     rho = semi_axis + math.hypot(1, semi_axis)
+    if rho == 1:
+        return None
     largest = 4 * (m + m**2) * a / (rho - 1)
     return 1 + math.ceil(math.log(largest / TOLERANCE) / math.log(rho))
 
@@ -129,15 +131,20 @@ def _interpolated(
     degree = torch.arange(nodes, device=keys.device, dtype=keys.dtype)
     angle = (degree + 0.5) * (math.pi / nodes)
     t = torch.outer(a, (angle / 2).sin().square()) + b[:, None]
-    mean, variance = _moments(t.expand(len(keys), -1, -1), keys)
-    f = torch.einsum("h,rhn->rn", c, mean)
+    t, (k, centre) = t.expand(len(keys), -1, -1), _centred(keys)
+    mean = _attended(t, k, k)
+    f = torch.einsum("h,rhn->rn", c, mean + centre)
     with torch.no_grad():
-        slope = torch.einsum("h,rhn->rn", c * a, variance)
         to_degrees = torch.outer(angle, degree).cos() * (2 / nodes)
         to_degrees[:, 0] /= 2
         polynomials = (2 * queries.sqrt().asin()[..., None] * degree).cos()
-        slope_at = torch.einsum("rqd,rd->rq", polynomials, slope @ to_degrees)
     value_at = torch.einsum("rqd,rd->rq", polynomials, f @ to_degrees)
+    if not queries.requires_grad:
+        return value_at
+    with torch.no_grad():
+        variance = _attended(t, k, k.square()) - mean.square()
+        slope = torch.einsum("h,rhn->rn", c * a, variance)
+        slope_at = torch.einsum("rqd,rd->rq", polynomials, slope @ to_degrees)
     return value_at + (queries - queries.detach()) * slope_at
 
 
@@ -148,18 +155,24 @@ def _at_every_query(
     queries: Float[Tensor, "row query"],
     keys: Float[Tensor, "row key"],
 ) -> Float[Tensor, "row query"]:
-    mean, _ = _moments(queries[:, None, :] * a[:, None] + b[:, None], keys)
+    k, centre = _centred(keys)
+    mean = _attended(queries[:, None, :] * a[:, None] + b[:, None], k, k) + centre
     return torch.einsum("h,rhq->rq", c, mean)
 
 
-def _moments(
-    t: Float[Tensor, "row head point"], keys: Float[Tensor, "row key"]
-) -> tuple[Float[Tensor, "row head point"], Float[Tensor, "row head point"]]:
-    """Return mean and variance of the keys under softmax(t keys); the variance has no gradient."""
-    centre = keys.detach().mean(1, keepdim=True)  # shifts no softmax, and keeps small variances
-    k = (keys - centre)[:, None, :, None]
-    points = t.flatten(1)[:, None, :, None]
-    mean = F.scaled_dot_product_attention(points, k, k, scale=1.0)
-    with torch.no_grad():
-        variance = F.scaled_dot_product_attention(points, k, k.square(), scale=1.0) - mean.square()
-    return mean.view(t.shape) + centre[:, :, None], variance.view(t.shape)
+def _centred(
+    keys: Float[Tensor, "row key"],
+) -> tuple[Float[Tensor, "row key"], Float[Tensor, "row 1 1"]]:
+    """Return the keys less their mean, and it: no softmax moves, small variances stay exact."""
+    centre = keys.detach().mean(1, keepdim=True)
+    return keys - centre, centre[:, :, None]
+
+
+def _attended(
+    t: Float[Tensor, "row head point"],
+    keys: Float[Tensor, "row key"],
+    values: Float[Tensor, "row key"],
+) -> Float[Tensor, "row head point"]:
+    """Return the mean of the values under softmax(t keys)."""
+    points, k, v = t.flatten(1)[:, None, :, None], keys[:, None, :, None], values[:, None, :, None]
+    return F.scaled_dot_product_attention(points, k, v, scale=1.0).view(t.shape)

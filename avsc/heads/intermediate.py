@@ -41,7 +41,7 @@ class Head(nn.Module):
     Args:
         two_step: train each branch as a classifier of its own, freeze both, then train the joint
             layers, which have no non-linearity (the official baseline's proposed system). Otherwise
-            train everything together, with ReLU after each 128-d layer and the joint layer (Feng).
+            train everything together, with ReLU after the joint layer (Feng).
         dropout: probability of dropping a unit.
 
     References:
@@ -69,7 +69,7 @@ class Head(nn.Module):
         hidden = torch.cat([branches[m].hidden(x[m]) for m in self.modalities], dim=1)
         if self.two_step:
             return self.classify(self.joint(hidden))
-        return self.classify(self.joint(hidden.relu()).relu())
+        return self.classify(self.joint(hidden).relu())
 
     def phases(self) -> list[Phase]:
         """Return each branch, then the joint layers; or everything at once."""

@@ -92,7 +92,8 @@ def _fused(rows: Sequence[Record], title: str, path: str) -> Iterator[Figure | T
         source=path,
     )
     columns = {"gain": "signed percent"}
-    for kind, form in (("accuracy", "percent"), ("f1", "share"), ("log_loss", "loss")):
+    forms = {"accuracy": "percent", "precision": "share", "f1": "share", "log_loss": "loss"}
+    for kind, form in forms.items():
         columns |= {f"{s}_{kind}": form for s in systems}
     yield _table(rows, columns, f"{title}: fused, audio and video by class")
     counts = {column: "count" for c in CELLS for column in (c, f"{c}_fused")}

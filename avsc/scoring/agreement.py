@@ -37,9 +37,10 @@ def by_class(
 ) -> list[dict[str, str | int | float]]:
     """Return a row a scene that occurs: each system's scores, the gain, and the cells.
 
-    Columns: scene_label, items; <system>_accuracy, <system>_f1 and <system>_log_loss of "fused",
-    "audio" and "video"; gain, the fused accuracy less the better of the other two; <cell>, the
-    number of items of each cell, and <cell>_fused, how many of these fusion gets right.
+    Columns: scene_label, items; <system>_accuracy, which is the recall, <system>_precision,
+    <system>_f1 and <system>_log_loss of "fused", "audio" and "video"; gain, the fused accuracy less
+    the better of the other two; <cell>, the number of items of each cell, and <cell>_fused, how
+    many of these fusion gets right.
 
     Args:
         systems: the same items, as "fused", "audio" and "video" answer them.
@@ -50,8 +51,8 @@ def by_class(
     """
     _validate(systems)
     fused, cell = systems["fused"], cells(systems["audio"].right, systems["video"].right)
-    f1 = {
-        name: metrics.per_class(i.targets, i.predicted, scenes=len(scenes))["f1"]
+    shares = {
+        name: metrics.per_class(i.targets, i.predicted, scenes=len(scenes))
         for name, i in systems.items()
     }
     rows = []
@@ -60,7 +61,8 @@ def by_class(
         row: dict[str, str | int | float] = {"scene_label": scenes[scene], "items": int(own.sum())}
         accuracy = {name: float(systems[name].right[own].mean()) for name in SYSTEMS}
         for name in SYSTEMS:
-            row |= {f"{name}_accuracy": accuracy[name], f"{name}_f1": float(f1[name][scene])}
+            row[f"{name}_accuracy"] = accuracy[name]
+            row |= {f"{name}_{k}": float(shares[name][k][scene]) for k in ("precision", "f1")}
             row[f"{name}_log_loss"] = float(systems[name].losses[own].mean())
         row["gain"] = accuracy["fused"] - max(accuracy["audio"], accuracy["video"])
         for index, name in enumerate(CELLS):

@@ -48,7 +48,9 @@ class Rows:
 
 
 class EndToEnd(nn.Module):
-    """The embeddings that the encoders give, through a head.
+    """The embeddings that the encoders give, through a head, which computes in float32.
+
+    Autocast would round to 8 bits what a head looks closely at: probabilities, attention, logits.
 
     Args:
         encoders: {modality: prepared input -> (embedding, ...)}.
@@ -67,9 +69,19 @@ class EndToEnd(nn.Module):
     ) -> Tensor:
         """Return logits, or with `targets` the head's loss."""
         z = {m: self.encoders[m](rows)[0] if m in self.encoders else rows for m, rows in x.items()}
-        if targets is None or criterion is None:
-            return self.head(z)
+        z = {m: rows.float() for m, rows in z.items()}
+        with torch.autocast(next(iter(z.values())).device.type, enabled=False):
+            return self._headed(z, targets, criterion)
+
+    def _headed(
+        self,
+        z: Mapping[str, Tensor],
+        targets: Int[Tensor, " row"] | None,
+        criterion: Callable[[Tensor, Tensor], Tensor] | None,
+    ) -> Tensor:
         head: Any = self.head
+        if targets is None or criterion is None:
+            return head(z)
         if hasattr(head, "loss"):
             return head.loss(z, targets, criterion)
         return criterion(head(z), targets)

@@ -111,6 +111,19 @@ def epochs(count: int, name: str) -> tqdm:
     return tqdm(range(count), desc=name, unit="epoch", **hidden)
 
 
+def check_finite(val_loss: float, name: str, epoch: int, o: Options) -> None:
+    """Refuse a validation loss by which no epoch could be chosen.
+
+    Raises:
+        ValueError: if it is not finite.
+    """
+    if not math.isfinite(val_loss):
+        raise ValueError(
+            f"{name}: validation loss is {val_loss} in epoch {epoch}, expected a number; lower "
+            f"fit.lr ({o.lr}), or look for validation rows far from all training rows"
+        )
+
+
 def calibrate(system: System, val: Fold) -> None:
     """Fit the temperature of a trained system on rows that are prepared."""
     system.eval()
@@ -184,6 +197,7 @@ class Run:
             self.head.eval()
             row = {"epoch": epoch, "lr": optimizer.param_groups[0]["lr"], "train_loss": loss}
             row |= evaluate(forward, val)
+            check_finite(row["val_loss"], name, epoch, self.o)
             advance(row["val_loss"])
             bar.set_postfix({k: f"{row[k]:.3f}" for k in ("val_loss", "val_accuracy")})
             since += 1

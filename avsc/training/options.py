@@ -62,8 +62,14 @@ class Options:
         """Refuse what the head cannot do.
 
         Raises:
-            ValueError: if the optimizer is unknown, or a strategy needs what `head` does not offer.
+            ValueError: if nothing would be trained, the optimizer is unknown, or a strategy needs
+                what `head` does not offer.
         """
+        for name, least in {"epochs": 1, "batch_size": 2}.items():  # two: for batch normalisation
+            if getattr(self, name) < least:
+                raise ValueError(
+                    f"fit.{name} is {getattr(self, name)}, expected at least {least}; raise it"
+                )
         if self.optimizer not in OPTIMIZERS:
             known = ", ".join(sorted(OPTIMIZERS))
             raise ValueError(f"fit.optimizer is {self.optimizer!r}, expected one of {known}")

@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state
 
-from avsc.training.loop import Fold, calibrate, check, epochs
+from avsc.training.loop import Fold, calibrate, check, check_finite, epochs
 from avsc.training.options import Options
 from avsc.training.strategies import schedules
 from avsc.training.system import Batch, System
@@ -145,6 +145,7 @@ class Stack:
                         f"fit: training loss is {losses[i]} in epoch {epoch}; lower fit.lr "
                         f"({self.o.lr})"
                     )
+                check_finite(row["val_loss"], "fit", epoch, self.o)
                 told = {"phase": "fit", "epoch": epoch, "lr": lr, "train_loss": losses[i]}
                 histories[i].append(told | row)
                 since[i] += 1

@@ -29,7 +29,7 @@ def test_trained_together_it_is_the_course_reports_network():
     rows = []
     for m in ("audio", "video"):
         first, norm = head.branch[m].first[:2]
-        rows.append(head.branch[m].second(norm(first(x[m])).clamp(min=0)).clamp(min=0))
+        rows.append(head.branch[m].second(norm(first(x[m])).clamp(min=0)))
     joint = head.joint(torch.cat(rows, dim=1)).clamp(min=0)
     torch.testing.assert_close(head(x), head.classify(joint))
 

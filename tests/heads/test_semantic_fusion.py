@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.special import expit
 from torch import nn
 
-from avsc.heads._semantic_fusion import ScalarAttention, node_count
+from avsc.heads._semantic_fusion import MOST_NODES, ScalarAttention, node_count
 from bench import semantic_fusion
 
 TOKENS = {
@@ -163,6 +163,13 @@ def test_the_reference_equals_torch_and_a_key_bias_would_change_nothing():
     torch.testing.assert_close(module.ordinary(queries, keys), expected[..., 0])
 
 
+@pytest.mark.parametrize("gain", [1.0, 100.0])
+def test_a_value_has_the_same_bits_with_a_gradient_and_without(gain):
+    module, (queries, keys) = attention(gain=gain), tokens()
+    with_gradient = module(queries.clone().requires_grad_(), keys).detach()
+    assert torch.equal(module(queries, keys), with_gradient)
+
+
 def test_no_row_influences_another():
     queries, keys = tokens(row=5)
     module = attention(gain=5.0)
@@ -182,6 +189,11 @@ def test_that_many_nodes_interpolate_the_worst_case_as_closely_as_promised(steep
     x = np.linspace(-1, 1, 1001)
     interpolant = np.polynomial.Chebyshev.interpolate(m, node_count(steepest) - 1)
     assert abs(interpolant(x) - m(x)).max() < 1e-6
+
+
+@pytest.mark.parametrize("steepest", [1e15, 1e17, 3e38, math.inf, math.nan])
+def test_heads_however_steep_are_computed_at_every_query(steepest):
+    assert (node_count(steepest) or math.inf) > MOST_NODES
 
 
 def test_weights_that_are_not_finite_give_a_value_that_is_not():

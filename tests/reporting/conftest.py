@@ -85,7 +85,8 @@ def of_analyses(root: Path) -> None:
         for scene in SCENES:
             row = {**about, "scene_label": scene, "items": 6, "gain": 0.125}
             for s in ("fused", "audio", "video"):
-                row |= {f"{s}_accuracy": 0.75, f"{s}_f1": 0.5, f"{s}_log_loss": 1.125}
+                row |= {f"{s}_accuracy": 0.75, f"{s}_precision": 0.625}
+                row |= {f"{s}_f1": 0.5, f"{s}_log_loss": 1.125}
             for i, c in enumerate(("both_right", "audio_right", "video_right", "none_right")):
                 row |= {c: i + 1, f"{c}_fused": i}
             fused.append(row)

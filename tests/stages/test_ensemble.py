@@ -30,6 +30,12 @@ def project(tmp_path, monkeypatch):
         "ensemble": {
             "mean": {"members": ["one", "two", "none"], "head": "average"},
             "stack": {"members": ["one", "two", "none"], "head": "logistic"},
+            "calibrated": {
+                "members": ["one", "two", "none"],
+                "head": "logistic",
+                "hparams": {"C": 100.0},
+                "fit": {"temperature": True},
+            },
         },
     }
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
@@ -39,11 +45,15 @@ def project(tmp_path, monkeypatch):
     return tmp_path
 
 
-def label(scenes):
-    rows = [
-        {"clip_id": c, "scene_label": s, "city": "x", "location": "x-1", "split": "val"}
+def labelled(scenes):
+    return [
+        {"clip_id": c, "scene_label": s, "city": "x", "location": f"x-{s}", "split": "val"}
         for c, s in zip(CLIPS, scenes, strict=True)
     ]
+
+
+def label(scenes):
+    rows = labelled(scenes)
     manifest.write(Path("data/manifest/labels_train.csv"), manifest.LABELS, rows)
 
 
@@ -62,14 +72,40 @@ def test_averaging_is_the_mean_of_the_members_probabilities(project):
     np.testing.assert_allclose(result(project, "mean"), expected, atol=1e-6)
 
 
-def test_a_validation_row_is_predicted_without_its_own_label(project):
+def test_a_validation_row_is_predicted_by_a_fit_without_its_part_of_the_fold(project):
     before = result(project, "stack")
-    scenes = [SCENES[i % 3] for i in range(len(CLIPS))]
-    scenes[4] = "tram"
-    label(scenes)
-    after = result(project, "stack")
-    np.testing.assert_array_equal(after[4], before[4])
-    assert not np.array_equal(after[0], before[0])
+    changed = probs(0, right=0.7)
+    changed[0] = changed[0][::-1]
+    member("one", changed)
+    moved = (result(project, "stack") != before).any(axis=1)
+    turn = ensemble.turns(labelled([SCENES[i % 3] for i in range(len(CLIPS))]))
+    assert not moved[1:][turn[1:] == turn[0]].any()
+    assert moved[turn != turn[0]].all()
+
+
+def test_a_location_is_held_out_as_a_whole_where_its_scene_has_another():
+    rows = labelled([SCENES[i % 3] for i in range(len(CLIPS))])
+    for i, row in enumerate(rows):
+        if row["scene_label"] != "tram":
+            row["location"] += f"-{i % 2}"
+    turn = ensemble.turns(rows)
+    for scene, parts in {"bus": 2, "park": 2, "tram": 5}.items():
+        own = [(r["location"], t) for r, t in zip(rows, turn, strict=True) if scene in r.values()]
+        assert len({t for _, t in own}) == parts
+        assert len(set(own)) == parts
+
+
+def test_a_temperature_is_that_of_rows_that_the_fit_has_not_seen(project):
+    held_out = result(project, "calibrated")
+    targets = np.arange(len(CLIPS)) % 3
+
+    def loss(power):
+        p = held_out**power
+        return -np.log((p / p.sum(1, keepdims=True))[np.arange(len(p)), targets]).mean()
+
+    assert loss(1) < min(loss(0.9), loss(1.1))
+    seen = result(project, "calibrated", "test")  # rows of the test are those of validation here
+    assert seen.max(axis=1).mean() < 0.9
 
 
 def test_stacking_learns_which_member_to_trust(project):

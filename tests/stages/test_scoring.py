@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from avsc import evaluation
 from avsc.artifacts import manifest, predictions
 from avsc.artifacts.predictions import Predictions
 from avsc.training.strategies.calibration import fit_temperature
-from stages import compare, fusion, score
+from stages import compare, fusion, score, score_study
 
 SCENES = ("bus", "park")
 SECONDS = 2
@@ -243,6 +244,15 @@ def test_fusion_counts_the_clips_that_it_lists():
             there = [r for r in own if r["cell"] == cell]
             assert int(row[cell]) == len(there)
             assert int(row[f"{cell}_fused"]) == sum(r["fused_right"] == "1" for r in there)
+
+
+@pytest.mark.parametrize(("values", "sd"), [([0.5], None), ([0.5, 0.9], 0.2 * 2**0.5)])
+def test_the_deviation_over_seeds_is_that_of_a_sample_and_of_one_seed_none(values, sd):
+    found = [{"clip": SimpleNamespace(**dict.fromkeys(score_study.SCORES, v))} for v in values]
+    told = score_study.spread("clip", found)
+    assert told["clip_log_loss_macro"] == pytest.approx(sum(values) / len(values))
+    assert told["clip_log_loss_macro_sd"] == (sd and pytest.approx(sd))
+    assert score_study.spread("segment", found)["segment_accuracy_micro_sd"] is None
 
 
 @pytest.mark.usefixtures("project")

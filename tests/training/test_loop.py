@@ -7,6 +7,7 @@ from torch import nn
 
 from avsc.heads import Phase, late
 from avsc.heads.early import Head
+from avsc.training import stacked
 from avsc.training.loop import Fold, Run, fit
 from avsc.training.options import OPTIMIZERS, Options
 from avsc.training.system import System, predict
@@ -205,6 +206,23 @@ def test_a_loss_that_is_not_finite_stops_the_run():
 
 def changed(f, **parts):
     return Fold({**f.x, **parts}, f.targets)
+
+
+def run_two(s, train, val):
+    return stacked.fit([s, system(1)], train, val, num_classes=3, seeds=[1, 2], options=OPTIONS)
+
+
+@pytest.mark.parametrize("run", [run, run_two])
+def test_a_validation_loss_that_is_not_finite_stops_the_run_and_keeps_no_untrained_head(run):
+    far = changed(fold(2), audio=torch.full_like(fold(2).x["audio"], 3e38))
+    with pytest.raises(ValueError, match=r"fit: validation loss is (nan|inf) in epoch 0, expected"):
+        run(system(), fold(1), far)
+
+
+@pytest.mark.parametrize(("name", "value", "least"), [("epochs", 0, 1), ("batch_size", 1, 2)])
+def test_no_epoch_and_batches_of_a_single_row_are_refused(name, value, least):
+    with pytest.raises(ValueError, match=f"fit.{name} is {value}, expected at least {least}"):
+        run(system(), **{name: value})
 
 
 def test_nan_in_a_fold_is_refused_before_training():

@@ -107,6 +107,15 @@ def test_the_best_epoch_is_kept_and_patience_ends_the_rest():
     assert run.evaluate()["val_accuracy"] == history[-3]["val_accuracy"]
 
 
+def test_a_head_computes_in_float32_where_encoders_compute_in_bfloat16():
+    net, x = network(), {"audio": torch.randn(6, 3), "events": torch.rand(6, 2)}
+    with torch.autocast("cpu", torch.bfloat16):
+        z, found = net.encoders["audio"](x["audio"])[0], net(x)
+    assert z.dtype == torch.bfloat16
+    assert torch.equal(found, net.head({"audio": z.float()}))
+    assert not torch.equal(found, net(x))
+
+
 @pytest.mark.parametrize("rows_at_once", [1, 3, 8])
 def test_how_many_rows_pass_at_once_changes_nothing_but_the_last_bits(rows_at_once):
     _, whole, history = trained(rows_at_once=100)
