@@ -47,7 +47,7 @@ class Encoder(Protocol):
         serves all seconds of a row. `limits` say how far a view may stray, and 0 switches a step
         off: `shift_s`, `gain_db`, `time_mask` and `band_mask` of a sound (`_augment.Sound`);
         `scale`, `ratio`, `flip`, `brightness`, `contrast`, `saturation` and `hue` of a picture
-        (`timm_image.augmentation`).
+        (`_picture_views.Augmentation`).
 
         Args:
             x: as in `__call__`.
