@@ -3,12 +3,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from PIL import Image
 
 import avsc.media
 from avsc import embedding
-from avsc.artifacts import disturbances, embeddings, manifest, media, shard
+from avsc.artifacts import disturbances, embeddings, manifest, media, shard, weights
 from avsc.artifacts.disturbances import Disturbance
 from avsc.media.disturbances import dark, gain, white_noise
 from stages import disturb
@@ -132,3 +133,17 @@ def test_a_kind_of_the_other_modality_is_refused():
 def test_an_encoder_that_is_not_that_of_embed_is_refused():
     with pytest.raises(ValueError, match=r"disturb.it has .*'mfcc'.*embed.it .*'mfcc'.*both the"):
         run(EARS, weights="random")
+
+
+@pytest.mark.usefixtures("project")
+def test_damaged_weights_are_an_error_that_names_the_entry_and_the_clip():
+    state = {
+        k: torch.full_like(v, torch.nan)
+        for k, v in embedding.create(EYES).model.state_dict().items()
+    }
+    weights.write(Path("data/weights/damaged.safetensors"), state, classes=EYES["classes"])
+    message = (
+        r"embedding of clip 'dark_factor_0\.5/x0' \(disturb\.it\) is NaN or infinite; is it too"
+    )
+    with pytest.raises(ValueError, match=message):
+        run(EYES | {"weights": "damaged.safetensors"}, dark_factor=[0.5])

@@ -122,12 +122,18 @@ def test_no_view_at_all_is_refused_in_batches_too(root):
         encoded(EYES | {"views": {"count": 0, "seed": 1}}, root, batched=True)
 
 
-def test_damaged_weights_show_in_batches_too(root):
-    embedder = Embedder(EYES, varied=(), root=root / "data", batched=True)
+@pytest.mark.parametrize("batched", [False, True])
+def test_damaged_weights_are_an_error_that_names_the_entry_and_the_clip(root, batched):
+    embedder = Embedder(EYES, varied=(), name="eyes", root=root / "data", batched=batched)
     with torch.no_grad():
         next(embedder.encoder.model.parameters()).fill_(torch.nan)
-    with pytest.raises(ValueError, match="of clip 'a' is NaN or infinite; are its weights damaged"):
+    message = r"of clip 'a' \(embed\.eyes\) is NaN or infinite; are its weights damaged"
+    with pytest.raises(ValueError, match=message):
         next(embedder()(iter(SECONDS)))
+
+
+def test_an_encoder_without_a_name_is_called_by_its_kind(root):
+    assert Embedder(EYES, varied=(), root=root / "data").called == "timm_image"
 
 
 def run(block):
