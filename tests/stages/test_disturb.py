@@ -1,44 +1,26 @@
-import io
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import yaml
-from PIL import Image
 
 import avsc.media
 from avsc import embedding
-from avsc.artifacts import disturbances, embeddings, manifest, media, shard, weights
+from avsc.artifacts import disturbances, embeddings, media, weights
 from avsc.artifacts.disturbances import Disturbance
 from avsc.media.disturbances import dark, gain, white_noise
 from stages import disturb
+from tests.stages import toy_clips
 
 SECONDS = 2
 FOLD = {"t0": "train", "x0": "test", "x1": "test", "lost": "test"}  # the last one in quarantine
 EARS = {"encoder": "mfcc", "weights": "none"}
-EYES = {
-    "encoder": "timm_image",
-    "weights": "random",
-    "name": "convnext_atto",
-    "model_kwargs": {"depths": [1, 1, 1, 1], "dims": [4, 8, 12, 16]},
-    "classes": ["tree", "car"],
-    "input_size": 32,
-    "views": {"count": 2, "seed": 1},
-}
-
-
-def jpeg(rng):
-    pixels = np.kron(rng.integers(0, 256, (4, 6, 3), np.uint8), np.ones((8, 8, 1), np.uint8))
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "JPEG")
-    return file.getvalue()
+EYES = toy_clips.EYES | {"views": {"count": 2, "seed": 1}}
 
 
 def decoded(seed):
-    rng = np.random.default_rng(seed)
-    sound = rng.uniform(-0.5, 0.5, (SECONDS, 2, 16000)).astype(np.float32)
-    return media.arrays(sound, [jpeg(rng) for _ in range(SECONDS)])
+    return toy_clips.decoded(seed, seconds=SECONDS)
 
 
 @pytest.fixture
@@ -46,16 +28,8 @@ def project(tmp_path, monkeypatch):
     """Decoded clips of both folds."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("AVSC_DEVICE", "cpu")
-    files = {"audio": "a.wav", "video": "a.mp4"}
-    digests = dict.fromkeys(("audio_sha256", "video_sha256"), "0" * 64)
-    rows = [{"clip_id": c, "fold": fold} | files | digests for c, fold in FOLD.items()]
-    manifest.write(Path("data/manifest/media.csv"), manifest.MEDIA, rows)
-    clips = {c: (c, decoded(i)) for i, c in enumerate(FOLD) if c != "lost"}
-    lost = {"lost": "cut off"}
-    shard.write(Path("data/media/a.h5"), clips, about={}, quarantined=lost)
-    for name in ("none", "random"):
-        Path("data/weights").mkdir(exist_ok=True)
-        Path(f"data/weights/{name}").write_text(f"{name}\n")
+    clips = {c: decoded(i) for i, c in enumerate(FOLD) if c != "lost"}
+    toy_clips.write(tmp_path / "data", FOLD, clips)
     return tmp_path
 
 
