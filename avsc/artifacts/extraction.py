@@ -178,6 +178,4 @@ def _link(source: Path, target: Path) -> None:
     try:
         os.link(source, target)
     except OSError:  # another file system, or one without links
-        partial_copy = target.with_name(target.name + ".partial")
-        shutil.copyfile(source, partial_copy)
-        partial_copy.replace(target)
+        whole.write(target, source.read_bytes())

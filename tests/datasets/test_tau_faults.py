@@ -135,12 +135,11 @@ def test_a_name_that_is_too_long_for_a_file_is_an_offender_too(tmp_path):
     assert len(refused(tmp_path).offenders["file that cannot be read"]) == 1
 
 
-def test_a_file_that_fails_while_it_is_read_is_named(tmp_path, monkeypatch):
+def test_a_file_that_fails_while_it_is_read_is_named(tmp_path):
     def fail(_):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("avsc.datasets.files._sha256", fail)
-    found = refused(write(tmp_path)).offenders["file that cannot be read"]
+    found = refused(write(tmp_path), digest=fail).offenders["file that cannot be read"]
     assert f"{TRAIN[0][0]}: Permission denied" in found
 
 
