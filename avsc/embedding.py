@@ -19,7 +19,7 @@ from avsc.artifacts.making import Encode
 from avsc.artifacts.shard import Arrays
 from avsc.batching import Clip, in_batches
 from avsc.device import device
-from avsc.encoders._tagger import prepared, rows_at_once
+from avsc.encoders import check_count, rows_at_once
 from avsc.precision import How
 from avsc.threads import cores, in_threads
 
@@ -136,6 +136,7 @@ class Embedder:
     Args:
         block: of params.yaml, as in `create`, with `views`, `precision` and `compile`.
         varied: the clips that get views.
+        name: of the block, in messages; without one it is called by its encoder.
         root: holds media/ and weights/.
         batched: let clips share batches; None does so on a GPU. On a CPU each clip is a batch, so
             that its bits do not depend on its company.
@@ -149,15 +150,18 @@ class Embedder:
         block: Mapping[str, Any],
         *,
         varied: Collection[str],
+        name: str | None = None,
         root: Path = Path("data"),
         batched: bool | None = None,
     ) -> None:
         self.block, self.varied, self.root = block, frozenset(varied), root
+        self.called = f"embed.{name}" if name else str(block["encoder"])
         self.batched = batched
         self.how = How(**{k: block[k] for k in HOW if k in block})
 
     def __getstate__(self) -> dict[str, Any]:
-        return {k: self.__dict__[k] for k in ("block", "varied", "root", "batched", "how")}
+        sent = ("block", "varied", "root", "called", "batched", "how")
+        return {k: self.__dict__[k] for k in sent}
 
     @cached_property
     def encoder(self) -> Any:
@@ -205,21 +209,24 @@ class Embedder:
         arrays = self.encoder(x)
         if clip_id in self.varied:
             arrays["views"] = self.encoder.views(x, **self.block["views"])
-        check_finite(arrays, f"clip {clip_id!r}", "are its weights damaged?")
-        return arrays
+        return self._checked(clip_id, arrays)
 
     def _in_batches(self, clip_ids: Iterator[str]) -> Iterator[Arrays]:
         torch.set_num_threads(1)
         size = partial(rows_at_once, batch_size=self.encoder.batch_size)
         ready = in_threads(self._prepared, threads=cores())(clip_ids)
         for clip_id, found in in_batches(self.encoder.model, ready, size=size):
-            arrays = self._parted(clip_id, found)
-            check_finite(arrays, f"clip {clip_id!r}", "are its weights damaged?")
-            yield arrays
+            yield self._checked(clip_id, self._parted(clip_id, found))
 
     def _prepared(self, clip_id: str) -> Clip:
-        views = self.block["views"] if clip_id in self.varied else {}
-        return Clip(clip_id, prepared(self.encoder, self._rows(clip_id), **views))
+        """Return what the network takes of a clip's rows, then of each row's view 1, and so on."""
+        x = self._rows(clip_id)
+        ready = [self.encoder.prepare(x)]
+        if clip_id in self.varied:
+            draw = dict(self.block["views"])
+            check_count(count := draw.pop("count"))
+            ready += [self.encoder.prepare_view(x, view=v, **draw) for v in range(1, count)]
+        return Clip(clip_id, torch.cat(ready))
 
     def _parted(self, clip_id: str, found: list[np.ndarray]) -> Arrays:
         """Return the plain rows of what the network gave, and the views."""
@@ -227,6 +234,10 @@ class Embedder:
         parted = [part.reshape(count, -1, part.shape[1]) for part in found]
         arrays = {n: p[0] for n, p in zip(("embedding", "logits"), parted, strict=False)}
         return arrays | ({"views": parted[0].swapaxes(0, 1)} if clip_id in self.varied else {})
+
+    def _checked(self, clip_id: str, arrays: Arrays) -> Arrays:
+        check_finite(arrays, f"clip {clip_id!r} ({self.called})", "are its weights damaged?")
+        return arrays
 
 
 def clips_in_threads(arrays: Callable[[str], Arrays]) -> Encode:

@@ -140,8 +140,8 @@ def _encoded(encoder: Any, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
     for shape in dict.fromkeys(shapes):
         own = [i for i, s in enumerate(shapes) if s == shape]
         rows = encoder(np.concatenate([inputs[i] for i in own]))["embedding"]
-        if not np.isfinite(rows).all():
-            raise ValueError(f"an embedding of the {encoder.modality} is NaN or infinite")
+        what = f"the {LACKING[encoder.modality]}"
+        embedding.check_finite({"embedding": rows}, what, "are the encoder's weights damaged?")
         ends = np.cumsum([len(inputs[i]) for i in own])[:-1]
         found.update(zip(own, np.split(rows, ends), strict=True))
     return [found[i] for i in range(len(inputs))]

@@ -36,9 +36,9 @@ def main(name: str) -> None:
         effect, clip_id = work[item]
         encoder, library = embedder.encoder, embedder.library  # those of the process that encodes
         clip = library.read(clip_id, embedding.ARRAYS[encoder.modality])
-        embedded = encoder(effect(embedding.rows(encoder, clip)))["embedding"]
-        embedding.check_finite({"embedding": embedded}, repr(item), "is it too strong?")
-        return {"embedding": embedded}
+        made = {"embedding": encoder(effect(embedding.rows(encoder, clip)))["embedding"]}
+        embedding.check_finite(made, f"clip {item!r} (disturb.{name})", "is it too strong?")
+        return made
 
     about = {
         "made_by": f"disturb {name}",

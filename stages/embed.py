@@ -16,7 +16,7 @@ def main(name: str) -> None:
     clips = manifest.read(Path("data/manifest/media.csv"), manifest.MEDIA)
     views = p.get("views")
     varied = {r["clip_id"] for r in clips if r["fold"] == "train"} if views else set()
-    embedder = embedding.Embedder(p, varied=varied)
+    embedder = embedding.Embedder(p, varied=varied, name=name)
     encoder, deviation = embedder.encoder, embedder.settle(name=name)
     computed = embedder.how.apart
     made_of = ("embedding", *embedding.identity(encoder, p), *([computed] if computed else []))

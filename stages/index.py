@@ -4,14 +4,16 @@ from dataclasses import asdict
 from pathlib import Path
 
 from avsc import params
-from avsc.artifacts import manifest, predictions
+from avsc.artifacts import digests, manifest, predictions
 from avsc.datasets import tau
 
 
 def main() -> None:
     p = params.load("index")
     p.pop("watch")
-    rows = [asdict(clip) for clip in tau.index(Path(p.pop("root")), seed=params.load("seed"), **p)]
+    root, seed = Path(p.pop("root")), params.load("seed")
+    with digests.remembered(Path(".avsc/digests.json")) as digest:
+        rows = [asdict(clip) for clip in tau.index(root, seed=seed, digest=digest, **p)]
     predictions.check_scenes([row["scene_label"] for row in rows])
     out = Path("data/manifest")
     labels = {"test": [r for r in rows if r["split"] == "test"]}

@@ -1,88 +1,56 @@
-"""Processes side by side: every item once, no more than the memory allows, never a hang."""
+"""Processes that train together, and what becomes of them."""
 
 import os
-import signal
+import re
 import subprocess
 import sys
-from pathlib import Path
 
-import psutil
 import pytest
 
 from avsc import processes
+from tests.pipeline.project import ROOT
+from tests.stages import failing
 
 
-def squared(number):
-    return number, number**2, os.getpid()
-
-
-def ended(number):
-    if number == 2:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return number
-
-
-def refused(number):
-    raise ValueError(f"{number} is refused")
-
-
-@pytest.mark.parametrize("count", [1, 3, 9])
-def test_each_item_is_done_once_whatever_the_number_of_processes(monkeypatch, count):
-    monkeypatch.setenv("AVSC_PROCESSES", str(count))
-    done = sorted(processes.side_by_side(squared, range(7), memory_bytes=1))
-    assert [(a, b) for a, b, _ in done] == [(n, n**2) for n in range(7)]
-    ids = {pid for *_, pid in done}
-    assert ids == {os.getpid()} if count == 1 else os.getpid() not in ids
-
-
-def test_a_process_that_the_system_ends_is_an_error_that_names_its_item(monkeypatch):
+@pytest.mark.slow
+def test_what_goes_wrong_in_one_of_several_processes_is_one_message(monkeypatch):
     monkeypatch.setenv("AVSC_PROCESSES", "2")
-    with pytest.raises(processes.WorkerError, match=r"worked on 2 was ended .* AVSC_PROCESSES=1"):
-        list(processes.side_by_side(ended, range(4), memory_bytes=1))
-    assert not psutil.Process().children()
+    with pytest.raises(processes.WorkerError) as error:
+        processes.run(failing.main, "it")
+    assert re.fullmatch(
+        "process [01] of 2: ValueError: there is no it, expected one; make it", str(error.value)
+    )
 
 
-def test_what_a_process_refuses_is_raised_here_and_the_others_end(monkeypatch):
+@pytest.mark.slow
+def test_no_process_outlives_the_one_that_started_it_not_even_where_ctrl_c_is_ignored():
+    code = (
+        "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+        "from avsc import processes; from tests.stages import waiting\n"
+        "processes.run(waiting.main, 'ready')"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=os.environ | {"AVSC_PROCESSES": "2"},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert [parent.stdout.readline() for _ in range(2)] == ["ready\n"] * 2
+    parent.kill()
+    assert parent.communicate(timeout=60)[0] == ""  # once nobody holds the other end
+
+
+@pytest.mark.parametrize("count", ["0", "many", "-1"])
+def test_what_is_no_number_of_processes_is_refused(monkeypatch, count):
+    monkeypatch.setenv("AVSC_PROCESSES", count)
+    with pytest.raises(ValueError, match=f"AVSC_PROCESSES is '{count}', expected a number from 1"):
+        processes.wanted()
+
+
+def test_a_process_that_a_launcher_has_started_starts_no_others(monkeypatch):
     monkeypatch.setenv("AVSC_PROCESSES", "2")
-    with pytest.raises(ValueError, match=r"\d is refused"):
-        list(processes.side_by_side(refused, range(4), memory_bytes=1))
-    assert not psutil.Process().children()
-
-
-@pytest.mark.parametrize(
-    ("needed", "threads", "count"), [(1, 1, 8), (4, 1, 2), (5, 1, 2), (11, 1, 1), (1, 3, 2)]
-)
-def test_there_are_as_many_processes_as_cores_and_memory_allow(monkeypatch, needed, threads, count):
-    monkeypatch.setattr(processes.torch, "get_num_threads", lambda: threads)
-    monkeypatch.delenv("AVSC_PROCESSES", raising=False)
-    monkeypatch.setenv("AVSC_DEVICE", "cpu")
-    monkeypatch.setenv("AVSC_CORES", "8")
-    free = psutil.virtual_memory()._replace(available=10)
-    monkeypatch.setattr(psutil, "virtual_memory", lambda: free)
-    assert processes._room(needed) == count
-
-
-WAITING = """
-import signal
-from avsc import processes
-
-def wait(number):
-    print(number, flush=True)
-    signal.pause()
-
-list(processes.side_by_side(wait, range(2), memory_bytes=1))
-"""
-
-
-def test_processes_end_with_the_one_that_started_them(monkeypatch):
-    monkeypatch.setenv("AVSC_PROCESSES", "2")
-    root = Path(__file__).parents[1]
-    command = [sys.executable, "-c", WAITING]
-    with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE) as parent:
-        assert sorted(parent.stdout.readline() for _ in range(2)) == [b"0\n", b"1\n"]
-        children = psutil.Process(parent.pid).children()
-        assert len(children) == 2
-        parent.kill()
-        gone, left = psutil.wait_procs(children, timeout=60)
-    assert len(gone) == 2
-    assert not left
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    called = []
+    processes.run(called.append, "it")
+    assert called == ["it"]

@@ -51,11 +51,6 @@ class Tally:
         )
 
 
-def here(jobs: Sequence[Job], worker: Callable[[], Worker]) -> Iterator[Made]:
-    """Make all shards in this process."""
-    yield from worker()(jobs)
-
-
 def key_of(*parts: object) -> str:
     """Return the sha256 of JSON-able values."""
     payload = json.dumps(parts, sort_keys=True, separators=(",", ":"))
@@ -83,7 +78,7 @@ def extract(
     opened: Callable[[], Encode],
     *,
     about: Mapping[str, str],
-    execute: Execute = here,
+    execute: Execute | None = None,
 ) -> Tally:
     """Make `out` hold the arrays of exactly the clips in `keys`; a second run of it waits.
 
@@ -94,7 +89,7 @@ def extract(
             of each out, or the Quarantined that says why it has none. Not called if nothing is
             missing.
         about: attributes of the shards.
-        execute: where the shards are made.
+        execute: where the shards are made; None makes them in this process.
 
     Returns:
         How many clips were encoded, and how many came from where.
@@ -139,7 +134,7 @@ def _made(
     todo: Mapping[str, dict[str, str]],
     donors: Mapping[str, tuple[Path, str]],
     worker: Callable[[], Worker],
-    execute: Execute,
+    execute: Execute | None,
 ) -> Counter[str]:
     """Make the shards that are missing, and count what became of their clips."""
     counts: Counter[str] = Counter()
@@ -148,7 +143,7 @@ def _made(
         for name, clips in todo.items()
     ]
     with tqdm(total=sum(map(len, todo.values())), desc=str(out), unit="clip") as bar:
-        for made in execute(jobs, worker):
+        for made in execute(jobs, worker) if execute else worker()(jobs):
             counts.update(asdict(made))
             bar.update(sum(asdict(made).values()))
     return counts
@@ -183,6 +178,4 @@ def _link(source: Path, target: Path) -> None:
     try:
         os.link(source, target)
     except OSError:  # another file system, or one without links
-        partial_copy = target.with_name(target.name + ".partial")
-        shutil.copyfile(source, partial_copy)
-        partial_copy.replace(target)
+        whole.write(target, source.read_bytes())

@@ -3,8 +3,13 @@
 .avsc/<out>/journal/<shard>/<block>.h5   blocks of shards that are being made
 .avsc/<out>/shards/<shard>.h5            shards that are finished
 .avsc/<out>/under_way/<host>-<process>   clips that were taken up, and an empty line for each done
+
+A block is a shard with the sha256 of its bytes behind them. Nobody waits until the disk has it:
+what a process wrote outlives it, and a block that a power failure spoils is made again. HDF5's own
+checksums let zeros pass.
 """
 
+import hashlib
 import logging
 import os
 import shutil
@@ -15,10 +20,11 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from avsc.artifacts import shard
+from avsc.artifacts import shard, whole
 from avsc.artifacts.shard import Arrays
 
 BLOCK_CLIPS = 8
+SEAL_BYTES = hashlib.sha256().digest_size
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +98,7 @@ class Worker:
         paths = [journal / f"{start:06d}.h5" for start in starts]
         finished = opens(self.work / "shards" / job.name)  # by a worker that was lost right after
         return [
-            _Block(p, ids[i : i + BLOCK_CLIPS], finished or opens(p))
+            _Block(p, ids[i : i + BLOCK_CLIPS], finished or _is_whole(p))
             for p, i in zip(paths, starts, strict=True)
         ]
 
@@ -117,7 +123,8 @@ class Worker:
     ) -> None:
         arrays = {c: (key[c], a) for c, a in found.items() if not isinstance(a, Quarantined)}
         causes = {c: str(a) for c, a in found.items() if isinstance(a, Quarantined)}
-        shard.write(path, arrays, about=self.about, quarantined=causes)
+        content = shard.image(path.stem, arrays, about=self.about, quarantined=causes)
+        whole.write(path, content + hashlib.sha256(content).digest(), lasting=False)
 
     def _merge(self, job: Job, blocks: list[_Block]) -> None:
         merged: dict[str, tuple[str, Arrays]] = {}
@@ -125,6 +132,11 @@ class Worker:
         finished = self.work / "shards" / job.name
         try:
             for block in blocks:
+                if not _is_sealed(block.path):
+                    raise whole.NotWrittenError(
+                        f"{block.path} does not read back as it was written, expected the same "
+                        "bytes; is the disk broken? Run again, which makes it anew"
+                    )
                 with shard.reading(block.path) as s:
                     merged |= {c: (s.key[c], s.clip(c)) for c in s.clip_id}
                     quarantined |= s.quarantined
@@ -145,6 +157,21 @@ def opens(path: Path) -> bool:
     except ValueError as error:
         log.warning("made again: %s", error)
         return False
+
+
+def _is_whole(block: Path) -> bool:
+    """Return whether a block is there as it was written; one that is not can be made again."""
+    if not block.is_file():
+        return False
+    if not _is_sealed(block):
+        log.warning("made again: %s is not as it was written", block)
+        return False
+    return opens(block)
+
+
+def _is_sealed(block: Path) -> bool:
+    content = block.read_bytes()
+    return hashlib.sha256(content[:-SEAL_BYTES]).digest() == content[-SEAL_BYTES:]
 
 
 def _missing(job: Job, blocks: list[_Block]) -> Iterator[str]:

@@ -48,10 +48,21 @@ def write(
         about: attributes that say what the arrays are.
         quarantined: {clip_id: cause} of the clips that have no arrays.
     """
-    image = io.BytesIO()
-    with h5py.File(image, "w", libver=("v110", "v110")) as f:
+    whole.write(path, image(path.stem, clips, about=about, quarantined=quarantined))
+
+
+def image(
+    key: str,
+    clips: Mapping[str, tuple[str, Arrays]],
+    *,
+    about: Mapping[str, str],
+    quarantined: Mapping[str, str],
+) -> bytes:
+    """Return what `write` writes to `<key>.h5`."""
+    file = io.BytesIO()
+    with h5py.File(file, "w", libver=("v110", "v110")) as f:
         said = {"quarantined": json.dumps(dict(quarantined), sort_keys=True)}
-        for name, text in (ENCODING | {"key": path.stem} | dict(about) | said).items():
+        for name, text in (ENCODING | {"key": key} | dict(about) | said).items():
             value = text.encode()
             f.attrs.create(name, value, dtype=h5py.string_dtype("utf-8", max(1, len(value))))
         _dataset(f, "clip_id", np.array([c.encode() for c in clips], dtype="S"))
@@ -61,7 +72,7 @@ def write(
             count = np.array([0 if p is None else len(p) for p in parts], dtype=np.int64)
             _dataset(f, f"array/{name}", np.concatenate([p for p in parts if p is not None]))
             _dataset(f, f"count/{name}", count)
-    whole.write(path, image.getvalue())
+    return file.getvalue()
 
 
 def _dataset(f: h5py.File, name: str, values: np.ndarray) -> None:

@@ -15,8 +15,14 @@ class NotWrittenError(OSError):
     """A file that could not be written; what was there before, if anything, is as it was."""
 
 
-def write(path: Path, content: bytes) -> None:
+def write(path: Path, content: bytes, *, lasting: bool = True) -> None:
     """Write a file and the folders above it.
+
+    Args:
+        path: where.
+        content: of the file.
+        lasting: whether the disk has it before it has its name. If not, and the power fails soon
+            after, the file may hold zeros or nothing: only for what says itself that it is whole.
 
     Raises:
         NotWrittenError: if the disk is full, read-only or broken.
@@ -24,7 +30,8 @@ def write(path: Path, content: bytes) -> None:
     with writing(path) as partial, partial.open("wb") as f:
         f.write(content)
         f.flush()
-        os.fsync(f.fileno())
+        if lasting:
+            os.fsync(f.fileno())
 
 
 @contextmanager

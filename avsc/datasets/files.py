@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -45,8 +45,16 @@ def locate(root: Path, path: str) -> tuple[str, Path]:
         return "file that cannot be read", root / path
 
 
-def digests(root: Path, paths: Iterable[str], offenders: Offenders) -> dict[str, str]:
-    """Return the sha256 of each file, read by threads; a bar on stderr counts bytes.
+def sha256(file: Path) -> str:
+    """Return the digest of a file, in hexadecimal."""
+    with file.open("rb") as f:
+        return hashlib.file_digest(f, "sha256").hexdigest()
+
+
+def digests(
+    root: Path, paths: Iterable[str], offenders: Offenders, *, digest: Callable[[Path], str]
+) -> dict[str, str]:
+    """Return the digest of each file, got by threads; a bar on stderr counts bytes.
 
     Raises:
         DatasetError: naming the files that cannot be read.
@@ -59,7 +67,7 @@ def digests(root: Path, paths: Iterable[str], offenders: Offenders) -> dict[str,
             total=sum(size.values()), desc="sha256", unit="B", unit_scale=True, disable=None
         ) as bar,
     ):
-        for path, work in {p: pool.submit(_sha256, root / p) for p in size}.items():
+        for path, work in {p: pool.submit(digest, root / p) for p in size}.items():
             try:
                 found[path] = work.result()
             except OSError as error:
@@ -67,8 +75,3 @@ def digests(root: Path, paths: Iterable[str], offenders: Offenders) -> dict[str,
             bar.update(size[path])
     offenders.stop()
     return found
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

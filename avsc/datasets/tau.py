@@ -15,7 +15,7 @@ References:
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -80,6 +80,7 @@ def index(
     columns: Mapping[str, str] = COLUMNS,
     val_fraction: float = 0.1,
     seed: int,
+    digest: Callable[[Path], str] = files.sha256,
 ) -> list[Row]:
     """Return one row a clip, in the order of meta.csv, else train before test.
 
@@ -89,6 +90,7 @@ def index(
         columns: names of the columns that differ from COLUMNS, by role.
         val_fraction: share of each scene's training locations in the validation fold.
         seed: of the validation fold.
+        digest: returns the sha256 of a file; called by several threads.
 
     Raises:
         DatasetError: with everything that is wrong with the data set.
@@ -105,8 +107,8 @@ def index(
         held = validation_fold.cut(places, fraction=val_fraction, seed=seed, offenders=offenders)
     offenders.stop()
     paths = (path for clip in clips for path in (clip.line.audio, clip.line.video))
-    digest = files.digests(root, paths, offenders)
-    return [_row(clip, held, digest) for clip in clips]
+    found = files.digests(root, paths, offenders, digest=digest)
+    return [_row(clip, held, found) for clip in clips]
 
 
 def _clips(

@@ -6,6 +6,7 @@ with an underscore is shared by several encoders and is none itself.
 """
 
 import pkgutil
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Any, Protocol, runtime_checkable
 
@@ -47,7 +48,7 @@ class Encoder(Protocol):
         serves all seconds of a row. `limits` say how far a view may stray, and 0 switches a step
         off: `shift_s`, `gain_db`, `time_mask` and `band_mask` of a sound (`_augment.Sound`);
         `scale`, `ratio`, `flip`, `brightness`, `contrast`, `saturation` and `hue` of a picture
-        (`timm_image.augmentation`).
+        (`_picture_views.Augmentation`).
 
         Args:
             x: as in `__call__`.
@@ -62,13 +63,13 @@ class Encoder(Protocol):
 
 
 @runtime_checkable
-class Tagger(Encoder, Protocol):
-    """An encoder that also scores classes, as a torch module that can be trained."""
+class Network(Encoder, Protocol):
+    """An encoder whose embeddings a torch module computes, which can be trained."""
 
-    classes: list[str]  # in the order of the logits
-    model: (
-        Any  # nn.Module: what `prepare` returns -> (embedding, logits); its state dict is `weights`
-    )
+    # nn.Module: what `prepare` returns -> (embedding,), a tagger's (embedding, logits); its state
+    # dict is `weights`
+    model: Any
+    batch_size: int  # pictures, or sounds, in one forward pass
 
     def prepare(self, x: Shaped[np.ndarray, "..."]) -> Any:
         """Return the tensor that `model` takes, on the CPU, a row a row."""
@@ -79,6 +80,24 @@ class Tagger(Encoder, Protocol):
     ) -> Any:
         """Return what `model` takes for one augmented view (from 1 on) of each row, on the CPU."""
         ...
+
+
+@runtime_checkable
+class Tagger(Network, Protocol):
+    """A network that also scores classes."""
+
+    classes: list[str]  # in the order of the logits
+
+
+def rows_at_once(shape: Sequence[int], *, batch_size: int) -> int:
+    """Return how many rows of a shape are `batch_size` pictures, or sounds, and at least one."""
+    return max(1, batch_size // (shape[1] if len(shape) == 5 else 1))
+
+
+def check_count(count: int) -> None:
+    """Raise a ValueError if `count` leaves no view."""
+    if count < 1:
+        raise ValueError(f"count is {count}; expected 1 (the plain embedding alone) or more")
 
 
 def names() -> list[str]:

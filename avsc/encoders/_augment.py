@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, Shaped
 
+from avsc.encoders import check_count
 from avsc.encoders._spectrum import Waveform
 
 Features = Float32[np.ndarray, "row frame ... band"]
@@ -115,12 +116,6 @@ def stacked(
     """Return view 0, which is `plain`, and `augmented` of 1 to `count` - 1."""
     check_count(count)
     return np.stack([plain, *(augmented(view) for view in range(1, count))], axis=1)
-
-
-def check_count(count: int) -> None:
-    """Raise a ValueError if `count` leaves no view."""
-    if count < 1:
-        raise ValueError(f"count is {count}; expected 1 (the plain embedding alone) or more")
 
 
 def draw_of(row: Shaped[np.ndarray, "..."], *, seed: int, view: int) -> int:

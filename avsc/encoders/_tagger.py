@@ -1,6 +1,6 @@
 """What the taggers share: where weights come from, and batches of one size."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import RLock
@@ -12,7 +12,8 @@ import torch
 from jaxtyping import Float32
 from torch import Tensor, nn
 
-from avsc.encoders._augment import check_count, stacked
+from avsc.encoders import rows_at_once
+from avsc.encoders._augment import Sound, sound_view, stacked
 
 Weights = str | Mapping[str, Tensor]
 DRAWING = RLock()
@@ -132,18 +133,19 @@ def tagged_views(
     return stacked(tagger(x)["embedding"], augmented, count=count)
 
 
-def prepared(
-    tagger: Any, x: np.ndarray, *, count: int = 1, seed: int = 0, **limits: Any
+def prepared_sound(
+    tagger: Any, x: np.ndarray, *, view: int, seed: int, **limits: float
 ) -> Float32[Tensor, "row ..."]:
-    """Return what the model takes of each row, then of each row's view 1, and so on."""
-    check_count(count)
-    more = (tagger.prepare_view(x, view=v, seed=seed, **limits) for v in range(1, count))
-    return torch.cat([tagger.prepare(x), *more])
-
-
-def rows_at_once(shape: Sequence[int], *, batch_size: int) -> int:
-    """Return how many rows of a shape are `batch_size` pictures, or sounds, and at least one."""
-    return max(1, batch_size // (shape[1] if len(shape) == 5 else 1))
+    """Return what the tagger's `prepare` gives of moved sound, some frames and bands covered."""
+    covered = sound_view(
+        x,
+        Sound(**limits),
+        view=view,
+        seed=seed,
+        second=tagger.sample_rate,
+        front_end=lambda moved: tagger.prepare(moved).numpy(),
+    )
+    return torch.from_numpy(covered)
 
 
 def _some(names: list[str]) -> str:

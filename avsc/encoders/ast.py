@@ -1,6 +1,5 @@
 """Audio Spectrogram Transformer: tags sounds, by default with AudioSet's 527 classes."""
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,7 +12,6 @@ from transformers.models.audio_spectrogram_transformer import (
     modeling_audio_spectrogram_transformer as modeling,
 )
 
-from avsc.encoders._augment import Sound, sound_view
 from avsc.encoders._kaldi import fbank, frame_count
 from avsc.encoders._spectrum import check_scope, check_waveform, mid, resampled
 from avsc.encoders._tagger import (
@@ -21,11 +19,12 @@ from avsc.encoders._tagger import (
     Weights,
     check_weights,
     hub,
-    refuse,
+    prepared_sound,
     seeded,
     tag,
     tagged_views,
 )
+from avsc.encoders._transformers import architecture, filled, pretrained
 
 VERSION = 1
 TINY: dict[str, Any] = {
@@ -94,11 +93,12 @@ class Encoder:
         self.origin = Origin(name, revision) if weights == "pretrained" else None
         with seeded(seed):
             if weights == "pretrained":
-                net = _pretrained(name, revision, config)
+                net = pretrained(ASTForAudioClassification, name, revision, config)
             elif isinstance(weights, str):
                 net = _random(_config(name, revision, config, classes))
             else:
-                net = _from_state(_config(name, revision, config, classes), weights)
+                made = _config(name, revision, config, classes)
+                net = filled(ASTForAudioClassification, made, _cut(weights, made))
             self.model = Model(net).to(device).eval()
         self.classes = _names(net.config, classes)
 
@@ -131,15 +131,7 @@ class Encoder:
         self, x: np.ndarray, *, view: int, seed: int, **limits: float
     ) -> Float32[Tensor, "row frame mel"]:
         """Return the frames of moved sound, some of them and some bands covered."""
-        covered = sound_view(
-            x,
-            Sound(**limits),
-            view=view,
-            seed=seed,
-            second=self.sample_rate,
-            front_end=lambda moved: self.prepare(moved).numpy(),
-        )
-        return torch.from_numpy(covered)
+        return prepared_sound(self, x, view=view, seed=seed, **limits)
 
 
 class Model(nn.Module):
@@ -197,63 +189,27 @@ def _config(
         with hub(name, what="config of", instead=base):
             made = ASTConfig.from_pretrained(name, revision=revision)
     else:
-        known = {f.name for f in dataclasses.fields(ASTConfig)} | {"num_labels"}
-        if unknown := sorted(config.keys() - known):
-            raise ValueError(f"config has {', '.join(unknown)}, which ASTConfig does not know")
-        made = ASTConfig(**config)
+        made = architecture(ASTConfig, config, more=["num_labels"])
     if classes is not None:
         made.id2label = dict(enumerate(classes))
         made.label2id = {c: i for i, c in enumerate(classes)}
     return made
 
 
-def _pretrained(
-    name: str, revision: str, config: Mapping[str, Any] | None
-) -> ASTForAudioClassification:
-    if config is not None:
-        raise ValueError(f"config is given, but weights: pretrained has that of {name!r}; drop one")
-    with hub(name):
-        return _load(name, revision=revision)
-
-
-def _from_state(config: ASTConfig, weights: Mapping[str, Tensor]) -> ASTForAudioClassification:
-    """Return the model with copies of `weights`, a longer position embedding cut."""
-    state = {k: v.detach().clone() for k, v in weights.items()}
+def _cut(weights: Mapping[str, Tensor], config: ASTConfig) -> dict[str, Tensor]:
+    """Return the weights with the position embedding of a longer grid cut."""
+    state = dict(weights)
     bands, times = _grid(config)
     patches = state[POSITION].shape[1] - 2 if POSITION in state else 0
     if patches > bands * times and patches % bands == 0:
         state[POSITION] = cut_position(state[POSITION], bands=bands, times=times)
-    return _load(None, config=config, state_dict=state)
+    return state
 
 
 def _grid(config: Any) -> tuple[int, int]:
     """Return how many patches lie above and beside one another."""
     bands = (config.num_mel_bins - config.patch_size) // config.frequency_stride + 1
     return bands, (config.max_length - config.patch_size) // config.time_stride + 1
-
-
-def _load(name: str | None, **source: Any) -> ASTForAudioClassification:
-    """Return a checkpoint, of transformers 4 or 5, of which every tensor was used.
-
-    Raises:
-        ValueError: if a tensor is missing, is not the model's or has another shape.
-    """
-    loaded: Any = ASTForAudioClassification.from_pretrained(
-        name,
-        **source,
-        dtype=torch.float32,
-        output_loading_info=True,
-        ignore_mismatched_sizes=True,  # reported below with the rest
-    )
-    net, report = loaded
-    misshapen = [f"{k} {tuple(a)} for {tuple(b)}" for k, a, b in report["mismatched_keys"]]
-    refuse(
-        name or "the state dict",
-        missing=report["missing_keys"],
-        unexpected=report["unexpected_keys"],
-        misshapen=misshapen,
-    )
-    return net
 
 
 def _random(config: ASTConfig) -> ASTForAudioClassification:

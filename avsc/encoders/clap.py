@@ -1,6 +1,5 @@
 """CLAP's audio tower (HTS-AT), which learned sounds from what people write about them."""
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,18 +9,17 @@ from jaxtyping import Float, Float32
 from torch import Tensor, nn
 from transformers import ClapAudioConfig, ClapAudioModelWithProjection
 
-from avsc.encoders._augment import Sound, sound_view
 from avsc.encoders._spectrum import check_scope, check_waveform, mel_filters, mid, resampled
 from avsc.encoders._tagger import (
     Origin,
     Weights,
     check_weights,
-    hub,
-    refuse,
+    prepared_sound,
     seeded,
     tag,
     tagged_views,
 )
+from avsc.encoders._transformers import architecture, filled, pretrained
 
 VERSION = 1
 TINY: dict[str, Any] = {
@@ -89,12 +87,11 @@ class Encoder:
         self.origin = Origin(name, revision) if weights == "pretrained" else None
         with seeded(seed):
             if weights == "pretrained":
-                net = _pretrained(name, revision, config)
+                net = pretrained(Tower, name, revision, config)
             elif isinstance(weights, str):
-                net = Tower(_config(config))
+                net = Tower(architecture(ClapAudioConfig, config or {}))
             else:
-                state = {k: v.detach().clone() for k, v in weights.items()}
-                net = _load(None, config=_config(config), state_dict=state)
+                net = filled(Tower, architecture(ClapAudioConfig, config or {}), weights)
             self.model = Model(net).to(device).eval()
         self.window = torch.hann_window(N_FFT)
         self.filters = torch.from_numpy(
@@ -141,15 +138,7 @@ class Encoder:
         self, x: np.ndarray, *, view: int, seed: int, **limits: float
     ) -> Float32[Tensor, "row 1001 mel"]:
         """Return the frames of moved sound, some of them and some bands covered."""
-        covered = sound_view(
-            x,
-            Sound(**limits),
-            view=view,
-            seed=seed,
-            second=self.sample_rate,
-            front_end=lambda moved: self.prepare(moved).numpy(),
-        )
-        return torch.from_numpy(covered)
+        return prepared_sound(self, x, view=view, seed=seed, **limits)
 
 
 class Tower(ClapAudioModelWithProjection):
@@ -157,6 +146,12 @@ class Tower(ClapAudioModelWithProjection):
 
     _keys_to_ignore_on_load_missing = [r"^audio_projection\."]  # noqa: RUF012
     _keys_to_ignore_on_load_unexpected = [r"^text_", r"^logit_scale_"]  # noqa: RUF012
+
+    def __init__(self, config: ClapAudioConfig) -> None:
+        if config.enable_fusion:
+            name = config.name_or_path or "config"
+            raise ValueError(f"{name} is a fused CLAP, whose input is another; name an unfused one")
+        super().__init__(config)
 
 
 class Model(nn.Module):
@@ -169,44 +164,3 @@ class Model(nn.Module):
     def forward(self, frames: Float[Tensor, "row frame mel"]) -> tuple[Float[Tensor, "row _"]]:
         """Return the embedding."""
         return (self.audio_model(frames[:, None]).pooler_output,)
-
-
-def _config(config: Mapping[str, Any] | None) -> ClapAudioConfig:
-    known = {f.name for f in dataclasses.fields(ClapAudioConfig)}
-    if unknown := sorted((config or {}).keys() - known):
-        raise ValueError(f"config has {', '.join(unknown)}, which ClapAudioConfig does not know")
-    return ClapAudioConfig(**config or {})
-
-
-def _pretrained(name: str, revision: str, config: Mapping[str, Any] | None) -> Tower:
-    if config is not None:
-        raise ValueError(f"config is given, but weights: pretrained has that of {name!r}; drop one")
-    with hub(name):
-        return _load(name, revision=revision)
-
-
-def _load(name: str | None, **source: Any) -> Tower:
-    """Return a checkpoint of which every tensor of the tower was used.
-
-    Raises:
-        ValueError: if the tower lacks a tensor, has one too many or one of another shape, or
-            expects the four channels of a fused CLAP.
-    """
-    loaded: Any = Tower.from_pretrained(
-        name,
-        **source,
-        dtype=torch.float32,
-        output_loading_info=True,
-        ignore_mismatched_sizes=True,  # reported below with the rest
-    )
-    net, report = loaded
-    if net.config.enable_fusion:
-        raise ValueError(f"{name} is a fused CLAP, whose input is another; name an unfused one")
-    misshapen = [f"{k} {tuple(a)} for {tuple(b)}" for k, a, b in report["mismatched_keys"]]
-    refuse(
-        name or "the state dict",
-        missing=report["missing_keys"],
-        unexpected=report["unexpected_keys"],
-        misshapen=misshapen,
-    )
-    return net

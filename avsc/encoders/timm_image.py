@@ -1,18 +1,18 @@
 """Any image model of timm by name: tags pictures, or, without a classifier, only embeds them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import timm
 import timm.data
 import torch
-from jaxtyping import Float, Float32, UInt8
+from jaxtyping import Float, Float32
 from PIL import Image
 from torch import Tensor, nn
-from torchvision.transforms import v2
 
 from avsc.encoders._augment import draw_of
+from avsc.encoders._picture_views import Augmentation
 from avsc.encoders._spectrum import check_scope
 from avsc.encoders._tagger import (
     Origin,
@@ -117,9 +117,8 @@ class Encoder:
         self, x: np.ndarray, *, view: int, seed: int, **limits: Any
     ) -> Float32[Tensor, "row picture 3 height width"]:
         """Return a crop of each picture, perhaps flipped, in other colours."""
-        change = augmentation(self.data_config, **limits)
-        draws = (draw_of(row, seed=seed, view=view) for row in x)
-        return torch.stack([changed(change, row, draw) for row, draw in zip(x, draws, strict=True)])
+        change = Augmentation(self.data_config, **limits)
+        return torch.stack([change(row, draw_of(row, seed=seed, view=view)) for row in x])
 
 
 class Model(nn.Module):
@@ -154,58 +153,6 @@ class Model(nn.Module):
     def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
         """Take parameters under timm's names."""
         return self.net.load_state_dict(*args, **kwargs)
-
-
-def augmentation(
-    data_config: Mapping[str, Any],
-    *,
-    scale: Sequence[float] = (0.08, 1.0),
-    ratio: Sequence[float] = (3 / 4, 4 / 3),
-    flip: float = 0.5,
-    brightness: float = 0.4,
-    contrast: float = 0.4,
-    saturation: float = 0.4,
-    hue: float = 0.0,
-) -> v2.Compose:
-    """Return uint8 pictures -> what the model takes, drawn from torch's generator.
-
-    Chen et al. name the three steps without a number: crop and flip have torchvision's defaults,
-    and colour, which has none there, has timm's.
-
-    Args:
-        data_config: timm's: size, interpolation, mean and deviation of the model.
-        scale: least and most of the picture's area that the crop has.
-        ratio: least and most width over height of the crop.
-        flip: probability of a mirrored picture.
-        brightness: most by which the factor strays from 1.
-        contrast: the same of the distance from the mean grey.
-        saturation: the same of the distance from each pixel's grey.
-        hue: most turn of the hue, in turns, up to 0.5.
-
-    References:
-        Chen, Wang, Zhang, arXiv 2204.11420. torchvision.transforms.v2. timm's create_transform,
-        color_jitter 0.4.
-    """
-    interpolation = timm.data.transforms.str_to_interp_mode(data_config["interpolation"])
-    size = data_config["input_size"][1:]
-    return v2.Compose(
-        [
-            v2.RandomResizedCrop(size, scale=scale, ratio=ratio, interpolation=interpolation),
-            v2.RandomHorizontalFlip(flip),
-            v2.ToDtype(torch.float32, scale=True),
-            v2.ColorJitter(brightness, contrast, saturation, hue),
-            v2.Normalize(data_config["mean"], data_config["std"]),
-        ]
-    )
-
-
-def changed(
-    change: v2.Compose, row: UInt8[np.ndarray, "picture height width 3"], draw: int
-) -> Float32[Tensor, "picture 3 _ _"]:
-    """Return all pictures of a row, changed in the same way."""
-    pictures = torch.from_numpy(np.array(row)).permute(0, 3, 1, 2)
-    with seeded(draw):
-        return change(pictures)
 
 
 def check_pictures(x: np.ndarray, *, scope: str) -> None:

@@ -1,3 +1,4 @@
+import errno
 import hashlib
 import os
 import shutil
@@ -120,6 +121,20 @@ def test_finished_shards_outlive_a_lost_output_directory(out, monkeypatch):
         path.unlink()
     tally = extract(out, keys_of(IDS), Encoder(), about={})
     assert (tally.encoded, tally.resumed) == (0, 40)
+
+
+def test_a_file_system_without_links_holds_the_same_bytes_and_nothing_else(
+    out, project, monkeypatch
+):
+    other = project.joinpath("other").relative_to(project)
+    extract(other, keys_of(IDS), Encoder(), about={})
+
+    def refuse(*_):
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+
+    monkeypatch.setattr(os, "link", refuse)
+    extract(out, keys_of(IDS), Encoder(), about={})
+    assert contents(out) == contents(other)
 
 
 def test_a_finished_shard_that_is_damaged_is_made_again(out):

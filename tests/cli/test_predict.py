@@ -328,6 +328,14 @@ def test_a_head_that_takes_no_shorter_clips_refuses_them(trained_once, film):
         prediction.predict(p, recording.read(film(seconds=1.0), None, p.decode))
 
 
+def test_an_encoder_with_damaged_weights_predicts_nothing(trained_once, film):
+    p = trained.load("sight", trained_once)
+    with torch.no_grad():
+        next(p.encoders["video"].model.parameters()).fill_(torch.nan)
+    with pytest.raises(ValueError, match="embedding of the pictures is NaN or infinite; are the e"):
+        prediction.predict(p, recording.read(film(), None, p.decode))
+
+
 def test_embeddings_made_with_other_parameters_are_noticed(trained_once, tmp_path):
     root = shutil.copytree(trained_once, tmp_path / "project")
     params = json.dumps(PARAMS["embed"]["logmel"] | {"n_mels": 3})

@@ -12,7 +12,7 @@ from transformers import (
 )
 
 import avsc.encoders
-from avsc.encoders import Tagger
+from avsc.encoders import Network, Tagger
 from avsc.encoders.clap import TINY
 
 NOISE = np.random.default_rng(0).uniform(-0.5, 0.5, (2, 2, 16000)).astype(np.float32)
@@ -96,7 +96,8 @@ def test_more_than_ten_seconds_are_refused():
         create(scope="clip")(np.zeros((1, 2, 11 * 16000), np.float32))
 
 
-def test_clap_is_no_tagger_for_it_has_no_classes():
+def test_clap_is_a_network_and_no_tagger_for_it_has_no_classes():
+    assert isinstance(create(), Network)
     assert not isinstance(create(), Tagger)
 
 
@@ -151,6 +152,8 @@ def test_a_fused_clap_is_refused(tmp_path):
     whole_clap(enable_fusion=True, fusion_type="channel_map").save_pretrained(tmp_path)
     with pytest.raises(ValueError, match="is a fused CLAP, whose input is another; name an unfuse"):
         pretrained(tmp_path)
+    with pytest.raises(ValueError, match="config is a fused CLAP"):
+        create(config=TINY["config"] | {"enable_fusion": True})
 
 
 def test_an_unknown_key_of_the_config_is_refused():

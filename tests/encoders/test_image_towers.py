@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import save_file
 
 import avsc.encoders
-from avsc.encoders import Encoder, Tagger
+from avsc.encoders import Network, Tagger
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (3, 1, 60, 80, 3), dtype=np.uint8)
 SMALL = {"img_size": 32, "embed_dim": 24, "depth": 1, "num_heads": 2}
@@ -39,7 +39,7 @@ def clip():
 @pytest.mark.parametrize("block", [SIGLIP, CLIP, RESNET], ids=lambda b: b["name"])
 def test_a_tower_embeds_and_is_no_tagger(block):
     tower = create(block)
-    assert isinstance(tower, Encoder)
+    assert isinstance(tower, Network)
     assert not isinstance(tower, Tagger)
     assert set(tower(PICTURES)) == {"embedding"}
     assert tower.views(PICTURES, count=2, seed=0).shape[:2] == (3, 2)

@@ -231,8 +231,8 @@ KILLER = """
 import os, signal, sys
 
 if sys.argv[0] == "-m" and "stages.embed" in " ".join(sys.orig_argv):
-    import avsc.artifacts.shard as shard
-    write, written = shard.write, []
+    import avsc.artifacts.whole as whole
+    write, written = whole.write, []
 
     def killing(path, *args, **more):
         write(path, *args, **more)
@@ -240,7 +240,7 @@ if sys.argv[0] == "-m" and "stages.embed" in " ".join(sys.orig_argv):
         if len(written) == 2:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    shard.write = killing
+    whole.write = killing
 """
 
 

@@ -1,43 +1,26 @@
-import io
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import yaml
-from PIL import Image
 
 import avsc.media
 from avsc import embedding
-from avsc.artifacts import disturbances, embeddings, manifest, media, shard
+from avsc.artifacts import disturbances, embeddings, media, weights
 from avsc.artifacts.disturbances import Disturbance
 from avsc.media.disturbances import dark, gain, white_noise
 from stages import disturb
+from tests.stages import toy_clips
 
 SECONDS = 2
 FOLD = {"t0": "train", "x0": "test", "x1": "test", "lost": "test"}  # the last one in quarantine
 EARS = {"encoder": "mfcc", "weights": "none"}
-EYES = {
-    "encoder": "timm_image",
-    "weights": "random",
-    "name": "convnext_atto",
-    "model_kwargs": {"depths": [1, 1, 1, 1], "dims": [4, 8, 12, 16]},
-    "classes": ["tree", "car"],
-    "input_size": 32,
-    "views": {"count": 2, "seed": 1},
-}
-
-
-def jpeg(rng):
-    pixels = np.kron(rng.integers(0, 256, (4, 6, 3), np.uint8), np.ones((8, 8, 1), np.uint8))
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "JPEG")
-    return file.getvalue()
+EYES = toy_clips.EYES | {"views": {"count": 2, "seed": 1}}
 
 
 def decoded(seed):
-    rng = np.random.default_rng(seed)
-    sound = rng.uniform(-0.5, 0.5, (SECONDS, 2, 16000)).astype(np.float32)
-    return media.arrays(sound, [jpeg(rng) for _ in range(SECONDS)])
+    return toy_clips.decoded(seed, seconds=SECONDS)
 
 
 @pytest.fixture
@@ -45,16 +28,8 @@ def project(tmp_path, monkeypatch):
     """Decoded clips of both folds."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("AVSC_DEVICE", "cpu")
-    files = {"audio": "a.wav", "video": "a.mp4"}
-    digests = dict.fromkeys(("audio_sha256", "video_sha256"), "0" * 64)
-    rows = [{"clip_id": c, "fold": fold} | files | digests for c, fold in FOLD.items()]
-    manifest.write(Path("data/manifest/media.csv"), manifest.MEDIA, rows)
-    clips = {c: (c, decoded(i)) for i, c in enumerate(FOLD) if c != "lost"}
-    lost = {"lost": "cut off"}
-    shard.write(Path("data/media/a.h5"), clips, about={}, quarantined=lost)
-    for name in ("none", "random"):
-        Path("data/weights").mkdir(exist_ok=True)
-        Path(f"data/weights/{name}").write_text(f"{name}\n")
+    clips = {c: decoded(i) for i, c in enumerate(FOLD) if c != "lost"}
+    toy_clips.write(tmp_path / "data", FOLD, clips)
     return tmp_path
 
 
@@ -132,3 +107,17 @@ def test_a_kind_of_the_other_modality_is_refused():
 def test_an_encoder_that_is_not_that_of_embed_is_refused():
     with pytest.raises(ValueError, match=r"disturb.it has .*'mfcc'.*embed.it .*'mfcc'.*both the"):
         run(EARS, weights="random")
+
+
+@pytest.mark.usefixtures("project")
+def test_damaged_weights_are_an_error_that_names_the_entry_and_the_clip():
+    state = {
+        k: torch.full_like(v, torch.nan)
+        for k, v in embedding.create(EYES).model.state_dict().items()
+    }
+    weights.write(Path("data/weights/damaged.safetensors"), state, classes=EYES["classes"])
+    message = (
+        r"embedding of clip 'dark_factor_0\.5/x0' \(disturb\.it\) is NaN or infinite; is it too"
+    )
+    with pytest.raises(ValueError, match=message):
+        run(EYES | {"weights": "damaged.safetensors"}, dark_factor=[0.5])

@@ -1,6 +1,5 @@
 """Clips through an encoder: alone, in company, in bfloat16, and on a GPU."""
 
-import io
 import json
 import pickle
 from pathlib import Path
@@ -9,26 +8,17 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from PIL import Image
 
 from avsc import embedding, precision
-from avsc.artifacts import manifest, media, shard
+from avsc.artifacts import media, shard
 from avsc.embedding import Embedder
 from avsc.encoders import ast
 from stages import embed
+from tests.stages import toy_clips
 
 SECONDS = {"a": 2, "b": 3, "c": 2, "d": 2, "e": 1}
 EARS = {"encoder": "ast", **ast.TINY, "batch_size": 4}
-EYES = {
-    "encoder": "timm_image",
-    "weights": "random",
-    "name": "convnext_atto",
-    "model_kwargs": {"depths": [1, 1, 1, 1], "dims": [4, 8, 12, 16]},
-    "classes": ["tree", "car"],
-    "input_size": 32,
-    "batch_size": 4,
-    "views": {"count": 3, "seed": 1},
-}
+EYES = toy_clips.EYES | {"batch_size": 4, "views": {"count": 3, "seed": 1}}
 GPU = pytest.param(
     "cuda",
     marks=[
@@ -38,28 +28,12 @@ GPU = pytest.param(
 )
 
 
-def jpeg(rng):
-    pixels = np.kron(rng.integers(0, 256, (4, 6, 3), np.uint8), np.ones((8, 8, 1), np.uint8))
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "JPEG")
-    return file.getvalue()
-
-
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
     """Return a project with decoded clips of several lengths, all of the training fold."""
     folder = tmp_path_factory.mktemp("project")
-    rng, clips = np.random.default_rng(0), {}
-    for clip_id, seconds in SECONDS.items():
-        sound = rng.uniform(-0.5, 0.5, (seconds, 2, 16000)).astype(np.float32)
-        clips[clip_id] = (f"key of {clip_id}", media.arrays(sound, [jpeg(rng)] * seconds))
-    shard.write(folder / "data/media/m.h5", clips, about={}, quarantined={})
-    files = {"audio": "a.wav", "video": "a.mp4", "audio_sha256": "0" * 64, "video_sha256": "0" * 64}
-    rows = [{"clip_id": c, "fold": "train"} | files for c in SECONDS]
-    manifest.write(folder / "data/manifest/media.csv", manifest.MEDIA, rows)
-    (folder / "data/weights").mkdir()
-    for name in ("none", "random"):
-        (folder / "data/weights" / name).write_text(name)
+    clips = {c: toy_clips.decoded(i, seconds=n) for i, (c, n) in enumerate(SECONDS.items())}
+    toy_clips.write(folder / "data", dict.fromkeys(SECONDS, "train"), clips)
     return folder
 
 
@@ -122,12 +96,18 @@ def test_no_view_at_all_is_refused_in_batches_too(root):
         encoded(EYES | {"views": {"count": 0, "seed": 1}}, root, batched=True)
 
 
-def test_damaged_weights_show_in_batches_too(root):
-    embedder = Embedder(EYES, varied=(), root=root / "data", batched=True)
+@pytest.mark.parametrize("batched", [False, True])
+def test_damaged_weights_are_an_error_that_names_the_entry_and_the_clip(root, batched):
+    embedder = Embedder(EYES, varied=(), name="eyes", root=root / "data", batched=batched)
     with torch.no_grad():
         next(embedder.encoder.model.parameters()).fill_(torch.nan)
-    with pytest.raises(ValueError, match="of clip 'a' is NaN or infinite; are its weights damaged"):
+    message = r"of clip 'a' \(embed\.eyes\) is NaN or infinite; are its weights damaged"
+    with pytest.raises(ValueError, match=message):
         next(embedder()(iter(SECONDS)))
+
+
+def test_an_encoder_without_a_name_is_called_by_its_kind(root):
+    assert Embedder(EYES, varied=(), root=root / "data").called == "timm_image"
 
 
 def run(block):

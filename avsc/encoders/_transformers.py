@@ -1,0 +1,68 @@
+"""Networks of transformers: an architecture from params, and weights used to the last tensor."""
+
+import dataclasses
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from avsc.encoders._tagger import hub, refuse
+
+
+def architecture(kind: Any, config: Mapping[str, Any], *, more: Collection[str] = ()) -> Any:
+    """Return a config of transformers.
+
+    Args:
+        kind: its class.
+        config: its keys; the others have their defaults.
+        more: keys that it takes beside its fields.
+
+    Raises:
+        ValueError: if it does not know a key.
+    """
+    known = {f.name for f in dataclasses.fields(kind)}.union(more)
+    if unknown := sorted(config.keys() - known):
+        raise ValueError(f"config has {', '.join(unknown)}, which {kind.__name__} does not know")
+    return kind(**config)
+
+
+def pretrained(kind: Any, name: str, revision: str, config: Mapping[str, Any] | None) -> Any:
+    """Return the model, of class `kind`, that `name` is at `revision`; there is no other config.
+
+    Raises:
+        FileNotFoundError: if it is neither on this machine nor to be had.
+        ValueError: if a config is given, or not every tensor is the model's.
+    """
+    if config is not None:
+        raise ValueError(f"config is given, but weights: pretrained has that of {name!r}; drop one")
+    with hub(name):
+        return _whole(kind, name, revision=revision)
+
+
+def filled(kind: Any, config: Any, weights: Mapping[str, Tensor]) -> Any:
+    """Return a model of class `kind` with copies of `weights`.
+
+    Raises:
+        ValueError: if a tensor is missing, is not the model's or has another shape.
+    """
+    state = {k: v.detach().clone() for k, v in weights.items()}
+    return _whole(kind, None, config=config, state_dict=state)
+
+
+def _whole(kind: Any, name: str | None, **source: Any) -> Any:
+    """Return a model, under the names of transformers 4 or 5, of which every tensor was used."""
+    net, report = kind.from_pretrained(
+        name,
+        **source,
+        dtype=torch.float32,
+        output_loading_info=True,
+        ignore_mismatched_sizes=True,  # reported below with the rest
+    )
+    refuse(
+        name or "the state dict",
+        missing=report["missing_keys"],
+        unexpected=report["unexpected_keys"],
+        misshapen=[f"{k} {tuple(a)} for {tuple(b)}" for k, a, b in report["mismatched_keys"]],
+    )
+    return net
