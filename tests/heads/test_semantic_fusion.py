@@ -53,7 +53,7 @@ def value_and_gradients(module, form, queries, keys, upstream):
 
 def assert_equal_to_ordinary(module, queries, keys):
     """Compare float32 with the textbook in float64: the textbook's own rounding is out of it."""
-    upstream = torch.randn(queries.shape, generator=torch.Generator().manual_seed(9))
+    upstream = torch.randn(queries.shape, generator=torch.Generator().manual_seed(9)).to(queries)
     expected = value_and_gradients(
         copy.deepcopy(module).double(),
         "ordinary",
@@ -85,6 +85,14 @@ def test_values_and_gradients_equal_those_of_ordinary_attention(seed, gain, kind
 def test_they_are_equal_at_the_size_of_the_paper_too(gain, kind):
     assert_equal_to_ordinary(attention(gain=gain), *tokens(row=1, query=1000, key=527, kind=kind))
     assert_equal_to_ordinary(attention(gain=gain), *tokens(row=1, query=527, key=1000, kind=kind))
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+@pytest.mark.parametrize("gain", [1.0, 50.0, 300.0])
+def test_they_are_equal_on_a_gpu_too(gain):
+    queries, keys = (t.cuda() for t in tokens(row=8, query=1000, key=527))
+    assert_equal_to_ordinary(attention(gain=gain).cuda(), queries, keys)
 
 
 @pytest.mark.parametrize("gain", [1.0, 100.0])

@@ -101,7 +101,7 @@ def modulate(
             p.grad.mul_(coefficients[m])
             if spread is not None:
                 drawn = torch.randn(p.shape, generator=generator, dtype=p.dtype)
-                p.grad.add_(drawn.to(p.device) * spread)
+                p.grad.add_(drawn.to(p.device, non_blocking=True) * spread)
 
 
 def _score(logits: Float[Tensor, "row scene"], targets: Shaped[Tensor, "row ..."]) -> float:
