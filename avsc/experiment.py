@@ -15,6 +15,7 @@ from avsc.artifacts.embeddings import Embeddings
 from avsc.artifacts.predictions import Predictions
 from avsc.device import device
 from avsc.training import loop
+from avsc.training.folds import Fold
 from avsc.training.system import System, predict
 
 MODALITIES = ("audio", "video")
@@ -39,9 +40,9 @@ class Split:
     views: dict[str, Tensor]
     targets: Tensor
 
-    def fold(self, views: Collection[str] = ()) -> loop.Fold:
+    def fold(self, views: Collection[str] = ()) -> Fold:
         """Return the rows, and the views of some modalities, as the training loop takes them."""
-        return loop.Fold(self.x, self.targets, {m: self.views[m] for m in views})
+        return Fold(self.x, self.targets, {m: self.views[m] for m in views})
 
 
 @dataclass(frozen=True)

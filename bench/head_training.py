@@ -19,7 +19,8 @@ from torch.utils.data import DataLoader
 from avsc.device import device
 from avsc.heads.early import Head
 from avsc.threads import cores
-from avsc.training.loop import Fold, Run
+from avsc.training.folds import Fold
+from avsc.training.loop import Run
 from avsc.training.options import Options
 from bench._features import SEGMENTS, TAU_TRAINING_CLIPS, Segments, ids, write_segments
 from bench._floor import flop, flop_per_s

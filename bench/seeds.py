@@ -16,7 +16,7 @@ from avsc.device import device
 from avsc.heads.early import Head
 from avsc.processes import side_by_side
 from avsc.training import loop, stacked
-from avsc.training.loop import Fold
+from avsc.training.folds import Fold
 from avsc.training.system import System
 from bench._table import main
 from bench._turns import Row, compared, difference, in_turns, threads

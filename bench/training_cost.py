@@ -22,7 +22,8 @@ from avsc import embedding, studies
 from avsc.artifacts import media
 from avsc.device import device
 from avsc.experiment import SUPERVISION, inputs_of
-from avsc.training.loop import Fold, Run
+from avsc.training.folds import Fold
+from avsc.training.loop import Run
 from avsc.training.options import Options
 from bench._features import SEGMENTS, TAU_TRAINING_CLIPS
 from bench._table import machine, markdown

@@ -15,6 +15,7 @@ from avsc import params
 from avsc.artifacts import manifest, predictions
 from avsc.artifacts.predictions import Predictions
 from avsc.training import loop
+from avsc.training.folds import Fold
 from avsc.training.strategies.calibration import fit_temperature
 from avsc.training.system import System, predict
 
@@ -49,7 +50,7 @@ def main(name: str) -> None:
             p["head"], dims=shapes, num_classes=len(first.scenes), **p.get("hparams", {})
         )
         system = System(head, shapes, standardise=False)
-        fold = loop.Fold({m: r[rows] for m, r in x.items()}, targets[rows])
+        fold = Fold({m: r[rows] for m, r in x.items()}, targets[rows])
         loop.fit(system, fold, fold, num_classes=len(first.scenes), seed=seed, options=options)
         return system
 

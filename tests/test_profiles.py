@@ -26,6 +26,7 @@ from avsc.media.disturbances import effects
 from avsc.precision import How
 from avsc.training import loop, shared_loop
 from avsc.training.end_to_end import EndToEnd, Rows
+from avsc.training.folds import Fold
 from avsc.training.system import System, predict
 from avsc.training.tuning import Tuning
 from bench.profile_cost import CONFIGS
@@ -190,8 +191,8 @@ def stepped(head, shapes, hparams, options, views=()):
     )
     history = loop.fit(
         system,
-        loop.Fold(x, targets, varied),
-        loop.Fold(x, targets),
+        Fold(x, targets, varied),
+        Fold(x, targets),
         num_classes=SCENES,
         seed=0,
         options=json.loads(options) | {"epochs": 1},

@@ -3,65 +3,22 @@
 import copy
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing import parent_process
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from avsc.training.folds import Fold, check
 from avsc.training.options import Options
 from avsc.training.strategies import schedules
 from avsc.training.strategies.alignment import InfoNCE
 from avsc.training.strategies.augmentation import mixup, modality_dropout
 from avsc.training.strategies.balance import modulate, ogm_coefficients, unimodal_loss
-from avsc.training.strategies.calibration import fit_temperature
 from avsc.training.system import Batch, System
-
-
-@dataclass(frozen=True)
-class Fold:
-    """Rows of each modality and their scenes.
-
-    Attributes:
-        x: {modality: rows}, and supervision that a head's loss reads, such as events.
-        targets: scene of each row.
-        views: {modality: (row, view, ...)}: training draws one view of each row at each step.
-    """
-
-    x: Batch
-    targets: Int[Tensor, " row"]
-    views: Mapping[str, Float[Tensor, "row view ..."]] = field(default_factory=dict)
-
-    def to(self, device: str) -> "Fold":
-        """Return the same rows on `device`."""
-        x, views = ({m: r.to(device) for m, r in d.items()} for d in (self.x, self.views))
-        return Fold(x, self.targets.to(device), views)
-
-
-def check(train: Fold, val: Fold, num_classes: int) -> None:
-    """Refuse folds that cannot be trained on.
-
-    Raises:
-        ValueError: if a fold is empty, holds a value that is not finite, or modalities of different
-            length; or if the training fold lacks a class.
-    """
-    for name, fold in {"training": train, "validation": val}.items():
-        if not len(fold.targets):
-            raise ValueError(f"the {name} fold is empty; has the data set locations enough?")
-        for m, rows in [*fold.x.items(), *fold.views.items()]:
-            if len(rows) != len(fold.targets):
-                raise ValueError(
-                    f"{name} fold: {len(rows)} rows of {m}, but {len(fold.targets)} labels"
-                )
-            if not torch.isfinite(rows).all():
-                raise ValueError(
-                    f"{name} fold: {m} holds NaN or infinity; run its embed stage again"
-                )
-    if empty := sorted(set(range(num_classes)) - set(train.targets.tolist())):
-        raise ValueError(f"the training fold has no row of classes {empty} of {num_classes}")
+from avsc.training.validation import calibrate, check_finite, evaluate
 
 
 def fit(
@@ -111,37 +68,6 @@ def epochs(count: int, name: str) -> tqdm:
     return tqdm(range(count), desc=name, unit="epoch", **hidden)
 
 
-def check_finite(val_loss: float, name: str, epoch: int, o: Options) -> None:
-    """Refuse a validation loss by which no epoch could be chosen.
-
-    Raises:
-        ValueError: if it is not finite.
-    """
-    if not math.isfinite(val_loss):
-        raise ValueError(
-            f"{name}: validation loss is {val_loss} in epoch {epoch}, expected a number; lower "
-            f"fit.lr ({o.lr}), or look for validation rows far from all training rows"
-        )
-
-
-def calibrate(system: System, val: Fold) -> None:
-    """Fit the temperature of a trained system on rows that are prepared."""
-    system.eval()
-    with torch.inference_mode():
-        logits = system.head(val.x).double().cpu().numpy()
-    system.temperature.fill_(fit_temperature(logits, val.targets.cpu().numpy()))
-
-
-def evaluate(forward: Callable[[Batch], Tensor], fold: Fold) -> dict[str, float]:
-    """Return mean cross-entropy and accuracy over the rows of `fold`."""
-    with torch.inference_mode():
-        logits = forward(fold.x)
-    return {
-        "val_loss": nn.functional.cross_entropy(logits.double(), fold.targets).item(),
-        "val_accuracy": (logits.argmax(1) == fold.targets).double().mean().item(),
-    }
-
-
 @dataclass(frozen=True)
 class Run:
     """One head being trained.
@@ -177,6 +103,9 @@ class Run:
         parameters: list[Tensor] = [
             p for m in [*modules, *filter(None, [align])] for p in m.parameters()
         ]
+        trained = set(parameters)
+        for p in self.head.parameters():
+            p.requires_grad_(p in trained)  # no gradient is worked out for what rests
         optimizer = self.o.optimise(parameters)
         advance = schedules.create(optimizer=optimizer, **self.o.schedule)
         best, best_loss, since = copy.deepcopy(self.head.state_dict()), math.inf, 0
@@ -207,6 +136,7 @@ class Run:
             if since and since == self.o.patience:
                 break
         self.head.load_state_dict(best)
+        self.head.requires_grad_()
 
     def _align(self, train: Fold) -> InfoNCE | None:
         if not self.o.infonce:

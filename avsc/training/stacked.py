@@ -16,10 +16,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state
 
-from avsc.training.loop import Fold, calibrate, check, check_finite, epochs
+from avsc.training.folds import Fold, check
+from avsc.training.loop import epochs
 from avsc.training.options import Options
 from avsc.training.strategies import schedules
 from avsc.training.system import Batch, System
+from avsc.training.validation import calibrate, check_finite
 
 LAYERS = (nn.Linear, nn.BatchNorm1d, nn.LayerNorm, nn.ReLU, nn.GELU, nn.Dropout, nn.Identity)
 OWN_TRAINING = ("loss", "phases", "solve")

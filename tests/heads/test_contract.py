@@ -11,6 +11,7 @@ from torch import nn
 
 import avsc.heads
 from avsc.training import loop, system
+from avsc.training.folds import Fold
 
 HEADS = [m.name for m in pkgutil.iter_modules(avsc.heads.__path__) if not m.name.startswith("_")]
 DIMS = {"audio": (5,), "video": (4,)}
@@ -56,7 +57,7 @@ def toy(shapes, *, seed=1):
 def fit(head, shapes):
     """Fit the head on a toy task as the train stage would; return the system."""
     trained = system.System(head, shapes, standardise=False)
-    folds = [loop.Fold(toy(shapes, seed=seed), TARGETS) for seed in (1, 2)]
+    folds = [Fold(toy(shapes, seed=seed), TARGETS) for seed in (1, 2)]
     loop.fit(trained, *folds, num_classes=CLASSES, seed=0, options=FIT)
     return trained.eval()
 

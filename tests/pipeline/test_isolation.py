@@ -15,6 +15,7 @@ from avsc import embedding
 from avsc.artifacts import media, shard
 from avsc.media import decode
 from avsc.training import loop, system
+from avsc.training.folds import Fold
 
 SECONDS, SHARED, FPS, RATE = 3, 1, 5, 48000
 ENCODERS = avsc.encoders.names()
@@ -128,7 +129,7 @@ def trained(request):
     for seed in (0, 1):
         x = draw(shapes, seed=seed)
         labels = {m: (rows > 3).float() for m, rows in x.items() if m not in inputs}
-        folds.append(loop.Fold(x | labels, targets))
+        folds.append(Fold(x | labels, targets))
     options = {"epochs": 2, "batch_size": 10, "lr": 0.01}
     loop.fit(fitted, *folds, num_classes=CLASSES, seed=0, options=options)
     return fitted, draw(inputs, seed=2)

@@ -19,6 +19,7 @@ import avsc.heads
 from avsc import embedding
 from avsc.artifacts import manifest, media
 from avsc.training import loop
+from avsc.training.folds import Fold
 from avsc.training.system import System
 from stages import finetune
 from tests.pipeline.project import fresh
@@ -103,7 +104,7 @@ def val_loss(blocks, root):
             rows = [embedding.rows(encoder, library.read(r["clip_id"], ())) for r in own]
             x[m] = torch.from_numpy(encoder(np.concatenate(rows))["embedding"])
         scenes = [SCENES.index(r["scene_label"]) for r in own for _ in range(SECONDS)]
-        folds[split] = loop.Fold(x, torch.tensor(scenes))
+        folds[split] = Fold(x, torch.tensor(scenes))
     dims = {m: tuple(rows.shape[1:]) for m, rows in folds["train"].x.items()}
     torch.manual_seed(1)
     head = avsc.heads.create("early", dims=dims, num_classes=2, widths=[16])

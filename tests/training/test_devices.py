@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from avsc.heads.early import Head
-from avsc.training.loop import Fold, fit
+from avsc.training.folds import Fold
+from avsc.training.loop import fit
 from avsc.training.system import System, predict
 from tests.heads.test_contract import CLASSES, HEADS, TARGETS, dims, make, toy
 

@@ -7,8 +7,9 @@ from torch import nn
 
 from avsc.heads import Phase, late
 from avsc.heads.early import Head
-from avsc.training import stacked
-from avsc.training.loop import Fold, Run, fit
+from avsc.training import stacked, validation
+from avsc.training.folds import Fold
+from avsc.training.loop import Run, fit
 from avsc.training.options import OPTIMIZERS, Options
 from avsc.training.system import System, predict
 
@@ -114,6 +115,30 @@ def test_what_an_earlier_phase_trained_stays_as_it_was():
 
 def batches(f, **options):
     return list(Run(None, Options(**options), 3, torch.Generator().manual_seed(0))._batches(f))
+
+
+def test_no_gradient_is_worked_out_for_what_rests_in_a_phase():
+    torch.manual_seed(0)
+    head = TwoSteps()
+    training = Run(head, Options(**OPTIONS | {"epochs": 1}), 3, torch.Generator())
+    name, modules, forward = training.phases()[1]
+    list(training.fit_phase(name, modules, forward, fold(1), fold(2)))
+    resting = {*head.parameters()} - {p for m in modules for p in m.parameters()}
+    assert resting
+    assert all(p.grad is None for p in resting)
+    assert all(p.requires_grad for p in head.parameters())
+
+
+def test_validation_takes_some_rows_at_a_time_and_counts_all(monkeypatch):
+    s, val, seen = system(), fold(2), []
+    run(s, epochs=1)
+    rows = {m: r[:25] for m, r in val.x.items()}
+    part = Fold(rows, val.targets[:25])
+    whole = validation.evaluate(s.head, part)
+    monkeypatch.setattr(validation, "AT_ONCE", 10)
+    s.head.register_forward_hook(lambda *a: seen.append(len(a[2])))
+    assert validation.evaluate(s.head, part) == pytest.approx(whole, abs=1e-6)
+    assert seen == [10, 10, 5]
 
 
 def test_a_last_batch_of_one_row_is_left_out():

@@ -7,7 +7,7 @@ from torch import nn
 
 import avsc.heads
 from avsc.training import loop, stacked
-from avsc.training.loop import Fold
+from avsc.training.folds import Fold
 from avsc.training.system import System, predict
 
 SHAPES = {"audio": (4,), "video": (3,)}
