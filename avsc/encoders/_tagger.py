@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from json import JSONDecodeError
+from pickle import UnpicklingError
 from threading import RLock
 from typing import Any
 
@@ -10,12 +12,21 @@ import huggingface_hub.constants
 import numpy as np
 import torch
 from jaxtyping import Float32
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from avsc.encoders._augment import check_count, stacked
 
 Weights = str | Mapping[str, Tensor]
 DRAWING = RLock()
+UNREADABLE = (  # what timm, transformers and torch raise on names and files that are no network
+    SafetensorError,
+    UnpicklingError,
+    JSONDecodeError,
+    RuntimeError,
+    EOFError,
+    KeyError,
+)
 
 
 @dataclass(frozen=True)
@@ -25,6 +36,10 @@ class Origin:
     name: str  # a repository of the hub, or a folder
     revision: str | None  # as asked for; None is the main branch
     licence: str | None = None  # where the library states it; the model card may, too
+
+
+class UnfitError(ValueError):
+    """Weights that are not those of the model."""
 
 
 def check_weights(weights: Weights) -> None:
@@ -49,20 +64,33 @@ def seeded(seed: int) -> Iterator[None]:
 
 @contextmanager
 def hub(
-    name: str, *, what: str = "pretrained", instead: str = "set weights: to a file or to random"
+    name: str,
+    *,
+    what: str = "pretrained",
+    instead: str = "set weights: to a file or to random",
+    expected: str = "what save_pretrained wrote, whole: fetch the files again",
 ) -> Iterator[None]:
-    """Turn a failed download into an error that says what to do.
+    """Turn a failed download, and files that cannot be read, into an error that says what to do.
 
     Args:
         name: of the repository or folder.
         what: is looked for there.
         instead: what the user can do without it.
+        expected: is what should be there.
 
     Raises:
         FileNotFoundError: if `name` is neither on this machine nor to be had.
+        ValueError: if it cannot be loaded.
     """
     try:
         yield
+    except UNREADABLE as error:
+        cause = " ".join(str(error).split()) or type(error).__name__
+        if isinstance(error, UnpicklingError):  # whose text advises to run what the pickle asks for
+            cause = "a pickle of more than tensors, or none"
+        raise ValueError(
+            f"{what} {name!r} cannot be loaded ({cause}); expected {expected}"
+        ) from error
     except OSError as error:
         cause = str(error).strip().splitlines()[0]
         raise FileNotFoundError(
@@ -72,14 +100,30 @@ def hub(
         ) from error
 
 
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep transformers from reporting what it loads: `refuse` names what is wrong, in a line."""
+    from transformers.utils import logging
+
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity(logging.CRITICAL)
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
+
+
 def refuse(
     source: str, *, missing: Iterable[str], unexpected: Iterable[str], misshapen: Iterable[str]
 ) -> None:
-    """Raise a ValueError that names what keeps a state dict from filling a model, if anything."""
+    """Raise an UnfitError that names what keeps a state dict from filling a model, if anything."""
     found = {"missing": missing, "unexpected": unexpected, "of another shape": misshapen}
     offences = [f"{_some(sorted(names))} {how}" for how, names in found.items() if any(names)]
     if offences:
-        raise ValueError(
+        raise UnfitError(
             f"weights of {source} do not fit the model: {'; '.join(offences)}; "
             "give the architecture and the classes that they were trained with"
         )
@@ -89,7 +133,7 @@ def load(model: nn.Module, weights: Mapping[str, Tensor], *, source: str) -> Non
     """Fill `model` with `weights`, all of both.
 
     Raises:
-        ValueError: if a tensor is missing, is not the model's or has another shape.
+        UnfitError: if a tensor is missing, is not the model's or has another shape.
     """
     own = model.state_dict()
     refuse(

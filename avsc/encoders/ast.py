@@ -21,6 +21,7 @@ from avsc.encoders._tagger import (
     Weights,
     check_weights,
     hub,
+    quiet,
     refuse,
     seeded,
     tag,
@@ -238,13 +239,14 @@ def _load(name: str | None, **source: Any) -> ASTForAudioClassification:
     Raises:
         ValueError: if a tensor is missing, is not the model's or has another shape.
     """
-    loaded: Any = ASTForAudioClassification.from_pretrained(
-        name,
-        **source,
-        dtype=torch.float32,
-        output_loading_info=True,
-        ignore_mismatched_sizes=True,  # reported below with the rest
-    )
+    with quiet():
+        loaded: Any = ASTForAudioClassification.from_pretrained(
+            name,
+            **source,
+            dtype=torch.float32,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # reported below with the rest
+        )
     net, report = loaded
     misshapen = [f"{k} {tuple(a)} for {tuple(b)}" for k, a, b in report["mismatched_keys"]]
     refuse(

@@ -17,6 +17,7 @@ from avsc.encoders._tagger import (
     Weights,
     check_weights,
     hub,
+    quiet,
     refuse,
     seeded,
     tag,
@@ -192,13 +193,14 @@ def _load(name: str | None, **source: Any) -> Tower:
         ValueError: if the tower lacks a tensor, has one too many or one of another shape, or
             expects the four channels of a fused CLAP.
     """
-    loaded: Any = Tower.from_pretrained(
-        name,
-        **source,
-        dtype=torch.float32,
-        output_loading_info=True,
-        ignore_mismatched_sizes=True,  # reported below with the rest
-    )
+    with quiet():
+        loaded: Any = Tower.from_pretrained(
+            name,
+            **source,
+            dtype=torch.float32,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # reported below with the rest
+        )
     net, report = loaded
     if net.config.enable_fusion:
         raise ValueError(f"{name} is a fused CLAP, whose input is another; name an unfused one")
