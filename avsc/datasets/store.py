@@ -76,7 +76,7 @@ def make(folder: Path) -> None:
     if folder.is_dir():
         return
     try:
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
         (folder / ".gitignore").write_text("*\n")
     except OSError as error:
         raise FetchError(
