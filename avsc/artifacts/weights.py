@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from pickle import UnpicklingError
+from typing import TypeGuard
 
 import huggingface_hub
 import torch
@@ -113,15 +114,21 @@ def _read(path: Path) -> tuple[dict[str, Tensor], list[str] | None]:
     for wrapper in ("state_dict", "model"):
         if isinstance(state, dict) and isinstance(state.get(wrapper), dict):
             state = state[wrapper]
-    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
-        there = (
-            f"a dict of {', '.join(map(str, state))}" if isinstance(state, dict) else type(state)
-        )
+    if not _is_state(state):
+        names = f"a dict of {', '.join(map(repr, state))}" if isinstance(state, dict) else ""
         raise ValueError(
-            f"{path} holds no state dict (names to tensors) but {str(there)[:200]}; save the state "
-            "dict alone: torch.save(model.state_dict(), ...)"
+            f"{path} holds no state dict (names to tensors) but {names[:200] or type(state)}; save "
+            "the state dict alone: torch.save(model.state_dict(), ...)"
         )
     return {k.removeprefix("module."): v for k, v in state.items()}, None
+
+
+def _is_state(state: object) -> TypeGuard[dict[str, Tensor]]:
+    return (
+        isinstance(state, dict)
+        and bool(state)
+        and all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items())
+    )
 
 
 def _cause(error: Exception) -> str:

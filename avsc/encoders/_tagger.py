@@ -132,13 +132,16 @@ def refuse(
 def load(model: nn.Module, weights: Mapping[str, Tensor], *, source: str) -> None:
     """Fill `model` with `weights`, all of both.
 
+    Counters of batches, which change no output, may be missing: PyTorch before 0.4.1 wrote none.
+
     Raises:
         UnfitError: if a tensor is missing, is not the model's or has another shape.
     """
     own = model.state_dict()
+    counters = {k: v for k, v in own.items() if k.endswith("num_batches_tracked")}
     refuse(
         source,
-        missing=own.keys() - weights.keys(),
+        missing=own.keys() - counters.keys() - weights.keys(),
         unexpected=weights.keys() - own.keys(),
         misshapen=[
             f"{k} {tuple(weights[k].shape)} for {tuple(own[k].shape)}"
@@ -146,7 +149,7 @@ def load(model: nn.Module, weights: Mapping[str, Tensor], *, source: str) -> Non
             if weights[k].shape != own[k].shape
         ],
     )
-    model.load_state_dict(weights)
+    model.load_state_dict(counters | dict(weights))
 
 
 def tag(

@@ -69,9 +69,10 @@ def test_something_else_than_a_state_dict_is_refused(tmp_path):
     torch.save([1, 2], tmp_path / "w.pth")
     with pytest.raises(ValueError, match=r"holds no state dict .* but <class 'list'>; save the"):
         weights.read(tmp_path / "w.pth")
-    torch.save({"epoch": 3, "net": STATE}, tmp_path / "w.pth")
-    with pytest.raises(ValueError, match=r"but a dict of epoch, net; save the state dict alone"):
-        weights.read(tmp_path / "w.pth")
+    for kept, told in (({"epoch": 3, "net": STATE}, "'epoch', 'net'"), ({0: torch.ones(1)}, "0")):
+        torch.save(kept, tmp_path / "w.pth")
+        with pytest.raises(ValueError, match=f"but a dict of {told}; save the state dict alone"):
+            weights.read(tmp_path / "w.pth")
 
 
 @pytest.mark.parametrize("name", ["w.safetensors", "w.pth"])
