@@ -19,7 +19,7 @@ from avsc.artifacts.making import Encode
 from avsc.artifacts.shard import Arrays
 from avsc.batching import Clip, in_batches
 from avsc.device import device
-from avsc.encoders import check_count, rows_at_once
+from avsc.encoders import UnfitError, check_count, rows_at_once
 from avsc.precision import How
 from avsc.threads import cores, in_threads
 
@@ -41,7 +41,7 @@ def create(block: Mapping[str, Any], *, root: Path = Path("data")) -> Any:
     """
     own = {k: v for k, v in block.items() if k not in ("encoder", "weights", "sha256", *APART)}
     encoder, weights, sha256 = block["encoder"], block["weights"], block.get("sha256")
-    if sha256 and weights in ("none", "random"):
+    if sha256 is not None and weights in ("none", "random"):
         raise ValueError(
             f"{encoder} has weights: {weights}, of which no file could have sha256 {sha256}; drop "
             "sha256, or set weights: to the file"
@@ -51,12 +51,16 @@ def create(block: Mapping[str, Any], *, root: Path = Path("data")) -> Any:
     own["device"] = device()
     if weights in ("pretrained", "random"):
         made: Any = avsc.encoders.create(encoder, weights=weights, **own)
-        if sha256:
+        if sha256 is not None:
             weights_file.check_digest(_pretrained_file(made), sha256)
         return made
-    state, classes = weights_file.read(root / "weights" / weights, sha256=sha256)
+    path = root / "weights" / weights
+    state, classes = weights_file.read(path, sha256=sha256)
     named = {"classes": classes} if classes else {}
-    return avsc.encoders.create(encoder, weights=state, **(named | own))
+    try:
+        return avsc.encoders.create(encoder, weights=state, **(named | own))
+    except UnfitError as error:
+        raise UnfitError(f"{path}: {error}") from error
 
 
 def _pretrained_file(encoder: Any) -> Path:
