@@ -3,7 +3,8 @@
 import copy
 import sys
 from collections.abc import Callable, Sequence
-from threading import Lock
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Any
 
 import torch
@@ -22,6 +23,7 @@ except ModuleNotFoundError as error:
     ) from error
 
 PRECISIONS = {"float32": "f32", "bfloat16": "bf16"}
+CONVERTER = ThreadPoolExecutor(1)  # torch 2.11 crashes where a second thread exports after a first
 
 
 def knows_bfloat16() -> bool:
@@ -49,14 +51,14 @@ def forward(
             f"engine is openvino, which computes on a CPU, but the network is on {device}; "
             "set AVSC_DEVICE=cpu, or drop engine"
         )
-    plain, lock = copy.copy(network), Lock()
-    programs: dict[Sequence[int], Any] = {}
+    plain = copy.copy(network)
+
+    @cache
+    def program(shape: Sequence[int]) -> Any:
+        return _program(plain, shape, precision)
 
     def run(rows: Float32[Tensor, "row ..."]) -> tuple[Float32[Tensor, "row ..."], ...]:
-        with lock:
-            if (shape := rows.shape[1:]) not in programs:
-                programs[shape] = _program(plain, shape, precision)
-        request = programs[shape].create_infer_request()
+        request = CONVERTER.submit(program, rows.shape[1:]).result().create_infer_request()
         found = [request.infer([row.numpy()]).values() for row in rows.split(1)]
         return tuple(torch.cat([*map(torch.from_numpy, part)]) for part in zip(*found, strict=True))
 
