@@ -24,9 +24,9 @@ from avsc.precision import How
 from avsc.threads import cores, in_threads
 
 ARRAYS = {"audio": ("waveform",), "video": ("jpeg", "jpeg_length")}  # of data/media, by modality
-HOW = ("precision", "compile")
+HOW = ("precision", "engine", "compile")
 APART = ("views", *HOW)  # of a block: what is not the encoder's, but Embedder's
-TRIED = 4  # clips on which bfloat16 is compared with float32
+TRIED = 4  # clips on which an engine and bfloat16 are compared with torch in float32
 
 
 def create(block: Mapping[str, Any], *, root: Path = Path("data")) -> Any:
@@ -138,7 +138,7 @@ class Embedder:
     """An encoder over decoded clips; what is sent to another process is opened anew there.
 
     Args:
-        block: of params.yaml, as in `create`, with `views`, `precision` and `compile`.
+        block: of params.yaml, as in `create`, with `views`, `precision`, `engine` and `compile`.
         varied: the clips that get views.
         name: of the block, in messages; without one it is called by its encoder.
         root: holds media/ and weights/.
@@ -173,6 +173,14 @@ class Embedder:
         return create(self.block, root=self.root)
 
     @cached_property
+    def network(self) -> Any:
+        """Return the encoder's network, which computes as `how` says; None if it has none."""
+        network = getattr(self.encoder, "model", None)
+        if network is not None:
+            precision.tune(network, self.how)
+        return network
+
+    @cached_property
     def library(self) -> media.Library:
         """Return the decoded clips."""
         return media.Library(self.root / "media")
@@ -184,7 +192,7 @@ class Embedder:
             name: stands in the warning if that is not what the block asks for.
 
         Returns:
-            How far bfloat16 deviates on the first clips; None if it was not tried.
+            How far what was tried last deviates on the first clips; None if nothing was.
         """
         if not self.how.apart:
             return None
@@ -197,11 +205,8 @@ class Embedder:
 
     def __call__(self) -> Encode:
         """Return what encodes a stream of clips."""
-        network = getattr(self.encoder, "model", None)
-        if network is not None:
-            precision.tune(network, self.how)
         batched = device() != "cpu" if self.batched is None else self.batched
-        if network is None or not batched:
+        if self.network is None or not batched:
             return clips_in_threads(self._arrays)
         return self._in_batches
 
@@ -219,7 +224,7 @@ class Embedder:
         torch.set_num_threads(1)
         size = partial(rows_at_once, batch_size=self.encoder.batch_size)
         ready = in_threads(self._prepared, threads=cores())(clip_ids)
-        for clip_id, found in in_batches(self.encoder.model, ready, size=size):
+        for clip_id, found in in_batches(self.network, ready, size=size):
             yield self._checked(clip_id, self._parted(clip_id, found))
 
     def _prepared(self, clip_id: str) -> Clip:

@@ -7,11 +7,12 @@ The scripts go over the clips one after the other, all threads in the network, a
 one script a network, one for log-mel, one for both long-term spectra. Those of pictures read as
 moviepy does (see Decode), those of sound read and resample by librosa. ASTFeatureExtractor fills
 each second up to 1024 frames; the second row has the script cut them off again before the network.
+In the third OpenVINO computes the networks, in bf16 where it deviates little enough.
 `difference` is that of the networks' embeddings of the same prepared seconds.
 """
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -30,11 +31,11 @@ from avsc.embedding import Embedder
 from avsc.encoders import ast, timm_image
 from avsc.threads import cores
 from bench import decode, front_ends
-from bench._table import main
+from bench._table import main, without_openvino
 from bench._turns import Row, compared, difference, in_turns, threads
 from bench.one_decode import decoded
 
-REACH = 2.7
+REACH, REACH_OPENVINO = 2.7, 7.5
 RATE, FRAMES = 16_000, 98
 NETWORKS: dict[str, dict[str, Any]] = {
     "AST-base": {"encoder": "ast", "config": {"num_labels": 527, "max_length": 1024}},
@@ -50,7 +51,7 @@ FEATURES = ("logmel", "fbank", "scalogram")
 
 
 def results(*, quick: bool = False) -> list[Row]:
-    """Return two rows: beside scripts as they are, and with AST's frames cut."""
+    """Return three rows: beside scripts as they are, with AST's frames cut, and by OpenVINO."""
     networks, size, seconds, repeats = (
         (SMALL, (160, 96), 2, 1) if quick else (NETWORKS, (1280, 720), 10, 1)
     )
@@ -62,9 +63,11 @@ def results(*, quick: bool = False) -> list[Row]:
             decode.encode(clip.with_suffix(".mp4"), gop=12, size=size, frames=seconds * decode.FPS)
             front_ends.write(clip.with_suffix(".wav"), seconds)
         embedders = {name: Embedder(block, varied=()) for name, block in blocks.items()}
+        fast = {} if without_openvino() else by_openvino(blocks, networks, clips, seconds)
         scripts = Scripts({n: embedders[n].encoder for n in networks}, seconds)
         sides = {
             "ours": partial(ours, clips, seconds, embedders),
+            **({"by OpenVINO": partial(ours, clips, seconds, embedders | fast)} if fast else {}),
             "AST": partial(scripts.hear, clips, frames=1024),
             "AST, cut": partial(scripts.hear, clips, frames=FRAMES),
             "the others": partial(scripts.others, clips),
@@ -73,10 +76,33 @@ def results(*, quick: bool = False) -> list[Row]:
     work = f"{len(embedders)} embeddings and features of {len(clips)} clips"
     filled, cut = (took["the others"] + took[name] for name in ("AST", "AST, cut"))
     apart = scripts.difference()
+    kept = [name for name, embedder in fast.items() if embedder.how.precision == "float32"]
     return [
         compared(work, "six scripts", took["ours"], filled, reach=REACH, difference=apart),
         compared(work, "six scripts, AST's frames cut", took["ours"], cut, reach=REACH),
+        compared(
+            f"{work}, by OpenVINO",
+            "six scripts",
+            took.get("by OpenVINO"),
+            filled if fast else None,
+            reach=REACH_OPENVINO,
+            remark=without_openvino() or (f"in fp32: {', '.join(kept)}" if kept else ""),
+        ),
     ]
+
+
+def by_openvino(
+    blocks: dict[str, dict[str, Any]], networks: Iterable[str], clips: Sequence[Path], seconds: int
+) -> dict[str, Embedder]:
+    """Return the networks by OpenVINO, each in bf16 unless it deviates on the clips."""
+    how = {"engine": "openvino", "precision": "bfloat16"}
+    found = {name: Embedder(blocks[name] | how, varied=()) for name in networks}
+    with tempfile.TemporaryDirectory() as folder:
+        library = decoded(clips, seconds, Path(folder))
+        for name, embedder in found.items():
+            embedder.library = library
+            embedder.settle(name=name)
+    return found
 
 
 def ours(clips: Sequence[Path], seconds: int, embedders: dict[str, Embedder]) -> None:
