@@ -185,11 +185,8 @@ class Embedder:
         """Return the decoded clips."""
         return media.Library(self.root / "media")
 
-    def settle(self, *, name: str) -> float | None:
+    def settle(self) -> float | None:
         """Let `how` say what this machine and the network allow, for keys and other processes.
-
-        Args:
-            name: stands in the warning if that is not what the block asks for.
 
         Returns:
             How far what was tried last deviates on the first clips; None if nothing was.
@@ -198,9 +195,9 @@ class Embedder:
             return None
         if not hasattr(self.encoder, "model"):
             asked = " and ".join(self.how.apart)
-            raise ValueError(f"embed.{name} has no network, but {asked}; drop that")
+            raise ValueError(f"{self.called} has no network, but {asked}; drop that")
         tried = [self.encoder.prepare(self._rows(c)) for c in islice(self.library, TRIED)]
-        self.how, found = precision.settled(self.how, self.encoder.model, tried, name=name)
+        self.how, found = precision.settled(self.how, self.encoder.model, tried, name=self.called)
         return found
 
     def __call__(self) -> Encode:

@@ -99,9 +99,9 @@ def by_openvino(
     found = {name: Embedder(blocks[name] | how, varied=()) for name in networks}
     with tempfile.TemporaryDirectory() as folder:
         library = decoded(clips, seconds, Path(folder))
-        for name, embedder in found.items():
+        for embedder in found.values():
             embedder.library = library
-            embedder.settle(name=name)
+            embedder.settle()
     return found
 
 

@@ -17,7 +17,7 @@ def main(name: str) -> None:
     views = p.get("views")
     varied = {r["clip_id"] for r in clips if r["fold"] == "train"} if views else set()
     embedder = embedding.Embedder(p, varied=varied, name=name)
-    encoder, deviation = embedder.encoder, embedder.settle(name=name)
+    encoder, deviation = embedder.encoder, embedder.settle()
     computed = embedder.how.apart
     made_of = ("embedding", *embedding.identity(encoder, p), *([computed] if computed else []))
     keys = {

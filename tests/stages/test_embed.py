@@ -193,7 +193,7 @@ def test_where_float32_runs_in_its_place_the_arrays_are_those_of_float32(monkeyp
 def test_another_process_computes_as_was_settled_here(root, monkeypatch):
     monkeypatch.setattr(precision, "suits", lambda _: False)
     embedder = Embedder(EYES | {"precision": "bfloat16"}, varied=(), root=root / "data")
-    embedder.settle(name="eyes")
+    embedder.settle()
     assert pickle.loads(pickle.dumps(embedder)).how == precision.How()
 
 
@@ -201,4 +201,4 @@ def test_what_has_no_network_has_no_precision(root):
     block = {"encoder": "logmel", "weights": "none", "precision": "bfloat16", "compile": True}
     message = "embed.ears has no network, but precision and compile; drop that"
     with pytest.raises(ValueError, match=message):
-        Embedder(block, varied=(), root=root / "data").settle(name="ears")
+        Embedder(block, varied=(), name="ears", root=root / "data").settle()
