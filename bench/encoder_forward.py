@@ -3,7 +3,8 @@
 Networks with random weights, on input that is ready. Instead of a batch: second after second, in
 fp32. Instead of bf16 in channels_last: the same batch in fp32. Without AMX, bf16 is slower than
 fp32 on a CPU, so that row stays empty there. OpenVINO has a clip for each core, as extraction has,
-and so has torch beside it. `difference` of bf16 and of OpenVINO is one less the cosine.
+and so has torch beside it. `difference` of bf16 and of OpenVINO is one less the cosine. The floor
+is what the matrix products of a batch would take alone, in the same precision.
 """
 
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from avsc.device import device
 from avsc.encoders import ast, timm_image
 from avsc.precision import How, forward
 from avsc.threads import cores, in_threads
+from bench._floor import flop, flop_per_s
 from bench._table import has_amx, main, without_openvino
 from bench._turns import Row, compared, difference, in_turns, threads
 
@@ -60,8 +62,11 @@ def _rows(
     }
     if fast:
         sides["bf16"] = lambda: in_bf16(model, rows)
-    with threads(cores()):
+    with threads(cores()), torch.no_grad():
         given, took = in_turns(sides, repeats=repeats)
+        arithmetic = flop(lambda: model(rows))
+        floor_s = arithmetic / flop_per_s()
+        floor_bf16_s = arithmetic / flop_per_s(torch.bfloat16) if fast else None
     return [
         compared(
             f"{name}: {len(rows)} seconds at once",
@@ -69,6 +74,7 @@ def _rows(
             took["batch"],
             took["alone"],
             difference=difference(given["batch"], given["alone"]),
+            floor_s=floor_s,
         ),
         compared(
             f"{name}: bf16",
@@ -77,6 +83,7 @@ def _rows(
             took["batch"] if fast else None,
             reach=REACH_BF16,
             difference=_off(given["bf16"], given["batch"]) if fast else None,
+            floor_s=floor_bf16_s,
             remark="" if fast else "no AMX",
         ),
         *_by_openvino(name, model, rows, repeats),

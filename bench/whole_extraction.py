@@ -8,7 +8,8 @@ one script a network, one for log-mel, one for both long-term spectra. Those of 
 moviepy does (see Decode), those of sound read and resample by librosa. ASTFeatureExtractor fills
 each second up to 1024 frames; the second row has the script cut them off again before the network.
 In the third OpenVINO computes the networks, in bf16 where it deviates little enough.
-`difference` is that of the networks' embeddings of the same prepared seconds.
+`difference` is that of the networks' embeddings of the same prepared seconds. The floor is what the
+matrix products of the networks would take alone in fp32.
 """
 
 import tempfile
@@ -31,6 +32,7 @@ from avsc.embedding import Embedder
 from avsc.encoders import ast, timm_image
 from avsc.threads import cores
 from bench import decode, front_ends
+from bench._floor import flop, flop_per_s
 from bench._table import main, without_openvino
 from bench._turns import Row, compared, difference, in_turns, threads
 from bench.one_decode import decoded
@@ -75,10 +77,18 @@ def results(*, quick: bool = False) -> list[Row]:
         _, took = in_turns(sides, repeats=repeats)
     work = f"{len(embedders)} embeddings and features of {len(clips)} clips"
     filled, cut = (took["the others"] + took[name] for name in ("AST", "AST, cut"))
-    apart = scripts.difference()
+    apart, floor_s = scripts.difference(), len(clips) * seconds * scripts.flop() / flop_per_s()
     kept = [name for name, embedder in fast.items() if embedder.how.precision == "float32"]
     return [
-        compared(work, "six scripts", took["ours"], filled, reach=REACH, difference=apart),
+        compared(
+            work,
+            "six scripts",
+            took["ours"],
+            filled,
+            reach=REACH,
+            difference=apart,
+            floor_s=floor_s,
+        ),
         compared(work, "six scripts, AST's frames cut", took["ours"], cut, reach=REACH),
         compared(
             f"{work}, by OpenVINO",
@@ -176,17 +186,24 @@ class Scripts:
 
     def difference(self) -> float:
         """Return how far a second alone is from a clip's seconds at once, on the same input."""
-        rng, found = np.random.default_rng(0), []
+        found = []
         for name, encoder in self.encoders.items():
-            hears = name == self.hearing
-            x = (
-                rng.uniform(-0.5, 0.5, (2, 2, RATE)).astype(np.float32)
-                if hears
-                else rng.integers(0, 256, (2, 1, 96, 96, 3), np.uint8)
-            )
+            x = self._drawn(name)
             rows = encoder.prepare(x)
             found.append(difference(encoder(x)["embedding"], self._one_by_one(name, rows[:, None])))
         return max(found)
+
+    def flop(self) -> float:
+        """Return the arithmetic of the networks for a second."""
+        two = [partial(encoder, self._drawn(name)) for name, encoder in self.encoders.items()]
+        return sum(map(flop, two)) / 2
+
+    def _drawn(self, name: str) -> np.ndarray:
+        """Return two seconds of noise, or two pictures of it."""
+        rng = np.random.default_rng(0)
+        if name == self.hearing:
+            return rng.uniform(-0.5, 0.5, (2, 2, RATE)).astype(np.float32)
+        return rng.integers(0, 256, (2, 1, 96, 96, 3), np.uint8)
 
 
 if __name__ == "__main__":
