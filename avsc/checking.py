@@ -67,6 +67,7 @@ def _objections(
 def _sound(file: Path, seconds: int | None) -> None:
     native, rate = sound.of(file)
     sound.whole_seconds(file, native, rate, seconds)
+    sound.check_samples(file, native, rate)
 
 
 def _pictures(file: Path, seconds: int | None) -> None:

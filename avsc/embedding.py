@@ -19,14 +19,14 @@ from avsc.artifacts.making import Encode
 from avsc.artifacts.shard import Arrays
 from avsc.batching import Clip, in_batches
 from avsc.device import device
-from avsc.encoders import check_count, rows_at_once
+from avsc.encoders import UnfitError, check_count, rows_at_once
 from avsc.precision import How
 from avsc.threads import cores, in_threads
 
 ARRAYS = {"audio": ("waveform",), "video": ("jpeg", "jpeg_length")}  # of data/media, by modality
-HOW = ("precision", "compile")
+HOW = ("precision", "engine", "compile")
 APART = ("views", *HOW)  # of a block: what is not the encoder's, but Embedder's
-TRIED = 4  # clips on which bfloat16 is compared with float32
+TRIED = 4  # clips on which an engine and bfloat16 are compared with torch in float32
 
 
 def create(block: Mapping[str, Any], *, root: Path = Path("data")) -> Any:
@@ -41,7 +41,7 @@ def create(block: Mapping[str, Any], *, root: Path = Path("data")) -> Any:
     """
     own = {k: v for k, v in block.items() if k not in ("encoder", "weights", "sha256", *APART)}
     encoder, weights, sha256 = block["encoder"], block["weights"], block.get("sha256")
-    if sha256 and weights in ("none", "random"):
+    if sha256 is not None and weights in ("none", "random"):
         raise ValueError(
             f"{encoder} has weights: {weights}, of which no file could have sha256 {sha256}; drop "
             "sha256, or set weights: to the file"
@@ -51,12 +51,16 @@ def create(block: Mapping[str, Any], *, root: Path = Path("data")) -> Any:
     own["device"] = device()
     if weights in ("pretrained", "random"):
         made: Any = avsc.encoders.create(encoder, weights=weights, **own)
-        if sha256:
+        if sha256 is not None:
             weights_file.check_digest(_pretrained_file(made), sha256)
         return made
-    state, classes = weights_file.read(root / "weights" / weights, sha256=sha256)
+    path = root / "weights" / weights
+    state, classes = weights_file.read(path, sha256=sha256)
     named = {"classes": classes} if classes else {}
-    return avsc.encoders.create(encoder, weights=state, **(named | own))
+    try:
+        return avsc.encoders.create(encoder, weights=state, **(named | own))
+    except UnfitError as error:
+        raise UnfitError(f"{path}: {error}") from error
 
 
 def _pretrained_file(encoder: Any) -> Path:
@@ -134,7 +138,7 @@ class Embedder:
     """An encoder over decoded clips; what is sent to another process is opened anew there.
 
     Args:
-        block: of params.yaml, as in `create`, with `views`, `precision` and `compile`.
+        block: of params.yaml, as in `create`, with `views`, `precision`, `engine` and `compile`.
         varied: the clips that get views.
         name: of the block, in messages; without one it is called by its encoder.
         root: holds media/ and weights/.
@@ -169,35 +173,37 @@ class Embedder:
         return create(self.block, root=self.root)
 
     @cached_property
+    def network(self) -> Any:
+        """Return the encoder's network, which computes as `how` says; None if it has none."""
+        network = getattr(self.encoder, "model", None)
+        if network is not None:
+            precision.tune(network, self.how)
+        return network
+
+    @cached_property
     def library(self) -> media.Library:
         """Return the decoded clips."""
         return media.Library(self.root / "media")
 
-    def settle(self, *, name: str) -> float | None:
+    def settle(self) -> float | None:
         """Let `how` say what this machine and the network allow, for keys and other processes.
 
-        Args:
-            name: stands in the warning if that is not what the block asks for.
-
         Returns:
-            How far bfloat16 deviates on the first clips; None if it was not tried.
+            How far what was tried last deviates on the first clips; None if nothing was.
         """
         if not self.how.apart:
             return None
         if not hasattr(self.encoder, "model"):
             asked = " and ".join(self.how.apart)
-            raise ValueError(f"embed.{name} has no network, but {asked}; drop that")
+            raise ValueError(f"{self.called} has no network, but {asked}; drop that")
         tried = [self.encoder.prepare(self._rows(c)) for c in islice(self.library, TRIED)]
-        self.how, found = precision.settled(self.how, self.encoder.model, tried, name=name)
+        self.how, found = precision.settled(self.how, self.encoder.model, tried, name=self.called)
         return found
 
     def __call__(self) -> Encode:
         """Return what encodes a stream of clips."""
-        network = getattr(self.encoder, "model", None)
-        if network is not None:
-            precision.tune(network, self.how)
         batched = device() != "cpu" if self.batched is None else self.batched
-        if network is None or not batched:
+        if self.network is None or not batched:
             return clips_in_threads(self._arrays)
         return self._in_batches
 
@@ -215,7 +221,7 @@ class Embedder:
         torch.set_num_threads(1)
         size = partial(rows_at_once, batch_size=self.encoder.batch_size)
         ready = in_threads(self._prepared, threads=cores())(clip_ids)
-        for clip_id, found in in_batches(self.encoder.model, ready, size=size):
+        for clip_id, found in in_batches(self.network, ready, size=size):
             yield self._checked(clip_id, self._parted(clip_id, found))
 
     def _prepared(self, clip_id: str) -> Clip:

@@ -119,10 +119,12 @@ class Selection:
         """Return which of `count` frames belong to each second."""
         # the last window ends with the clip, half a second after its middle
         told = int((count - 1) / self._rate + 0.5 + 1e-6)
-        seconds = told if self.seconds is None else self.seconds
-        most = count if self.seconds is None else seconds * self._rate + 1
-        if seconds < 1 or not (seconds - 0.5) * self._rate < count <= most:
-            raise ValueError(f"{count} frames {self.hop_s:g} s apart for {seconds} s")
+        seconds = max(told, 1) if self.seconds is None else self.seconds
+        least, most = int((seconds - 0.5) * self._rate) + 1, seconds * self._rate + 1
+        if not (least <= count <= most or (self.seconds is None and told)):
+            raise ValueError(
+                f"{count} frames {self.hop_s:g} s apart, expected {least} to {most} for {seconds} s"
+            )
         if self.rule == "official":
             edges = [k * count // seconds for k in range(seconds + 1)]
             return [range(*edge) for edge in pairwise(edges)]
@@ -158,7 +160,8 @@ def imported(
     Raises:
         FileNotFoundError: if a file is not there.
         ValueError: if an argument is not one of those that there are, a file is damaged, ends the
-            process that reads it or unpacks to too much, or any clip cannot be taken: see `gather`.
+            process that reads it or unpacks to too much, is of the other modality by the names of
+            its groups, or any clip cannot be taken: see `gather`.
     """
     if modality not in ("audio", "video"):
         raise ValueError(f"modality is {modality!r}; expected audio or video")
@@ -167,7 +170,8 @@ def imported(
             raise ValueError(f"{path} is outside of {root}, which DVC watches; move it there")
     selection = Selection(select, seconds, hop_s, views)
     wanted = frozenset(clips)
-    found = (place for f in files for place in feature_process.read(Path(root) / f, wanted))
+    places = (place for f in files for place in feature_process.read(Path(root) / f, wanted))
+    found = (_of(modality, place) for place in places)
     return gather(found, selection, clips=clips, varied=varied)
 
 
@@ -214,6 +218,17 @@ def gather(
         )
         raise ValueError("\n".join([title, *(_paragraph(k, n) for k, n in wrong.items() if n)]))
     return arrays
+
+
+def _of(modality: str, place: Found) -> Found:
+    """Return the array, if it does not lie in a group that is called as the other modality."""
+    other = "video" if modality == "audio" else "audio"
+    if f"/{other}/" in place.where:
+        raise ValueError(
+            f"{place.where} is called {other}, expected {modality}: correct root, files or "
+            "modality of the block in params.yaml"
+        )
+    return place
 
 
 def _arrays(place: Found, selection: Selection, *, views: bool) -> dict[str, np.ndarray]:

@@ -1,4 +1,4 @@
-"""How a network computes: in bfloat16 where the machine is fast at it and the network allows it."""
+"""How a network computes: by which engine, and in bfloat16 where machine and network allow it."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -12,7 +12,8 @@ from jaxtyping import Float32
 from torch import Tensor, nn
 
 PRECISIONS = ("float32", "bfloat16")
-MOST = 1e-2  # that bfloat16 may deviate from float32
+ENGINES = ("torch", "openvino")
+MOST = 1e-2  # that what is tried may deviate from torch in float32
 
 log = logging.getLogger(__name__)
 
@@ -22,54 +23,95 @@ class How:
     """How a network computes.
 
     Args:
-        precision: of products: "float32", or "bfloat16" by torch's autocast.
+        precision: of products: "float32", or "bfloat16", with torch by its autocast.
+        engine: "torch", or "openvino" on a CPU.
         compile: whether torch.compile makes one program of it, which one thread runs: for GPUs.
 
     Raises:
-        ValueError: if the precision is another.
+        ValueError: if precision or engine is another, or what only torch does is asked of OpenVINO.
     """
 
     precision: str = "float32"
+    engine: str = "torch"
     compile: bool = False
 
     def __post_init__(self) -> None:
-        if self.precision not in PRECISIONS:
-            expected = " or ".join(PRECISIONS)
-            raise ValueError(f"precision is {self.precision!r}, expected {expected}")
+        for key, found, known in (
+            ("precision", self.precision, PRECISIONS),
+            ("engine", self.engine, ENGINES),
+        ):
+            if found not in known:
+                raise ValueError(f"{key} is {found!r}, expected {' or '.join(known)}")
+        if self.compile and self.engine != "torch":
+            raise ValueError(
+                f"compile is torch's, but engine is {self.engine}, which always compiles; drop one"
+            )
+
+    @property
+    def plain(self) -> bool:
+        """Return whether it is torch in float32, compiled or not."""
+        return (self.engine, self.precision) == ("torch", "float32")
 
     @property
     def apart(self) -> dict[str, str]:
-        """Return what is other than float32, not compiled: a part of what decides the numbers."""
-        found = {} if self.precision == "float32" else {"precision": self.precision}
+        """Return what is other than torch in float32, not compiled: it decides numbers, too."""
+        found = {} if self.engine == "torch" else {"engine": self.engine}
+        found |= {} if self.precision == "float32" else {"precision": self.precision}
         return found | ({"compile": "true"} if self.compile else {})
 
 
 def settled(
     how: How, network: nn.Module, tried: Sequence[Tensor], *, name: str
 ) -> tuple[How, float | None]:
-    """Return how the network can compute, and how far bfloat16 deviates if it was tried.
+    """Return how the network can compute, and how far what was tried last deviates.
+
+    An engine and bfloat16 are tried. What is not good enough gives way, bfloat16 first.
 
     Args:
         how: as asked.
         network: rows -> (embedding, ...), not tuned yet.
-        tried: rows of clips on which bfloat16 is tried.
-        name: stands in the warning that it is float32 in place of what was asked.
+        tried: rows of clips on which it is tried.
+        name: stands in the warning that it is not what was asked.
+
+    Raises:
+        ModuleNotFoundError: if the engine is not installed.
+        ValueError: if the engine does not compute where the network is.
     """
-    device, found = next(network.parameters()).device, None
-    if how.precision == "float32":
+    if how.plain:
         return how, None
-    if not suits(device.type):
-        why = f"{device.type} is neither a GPU that knows bfloat16 nor a CPU with AMX"
-    elif not (found := max(deviation(network, rows.to(device)) for rows in tried)) < MOST:
-        why = f"in bfloat16 an embedding deviates by {found:.2g} of its length, {MOST:g} may be"
-    else:
-        return how, found
-    log.warning("%s runs in float32: %s", name, why)
-    return replace(how, precision="float32"), found
+    device, half, found = next(network.parameters()).device, how.precision == "bfloat16", None
+    so = forward(network, how)
+    why = _hindrance(how, device.type) if half else ""
+    if not why:
+        found = max(deviation(network, so, rows.to(device)) for rows in tried)
+        if found < MOST:
+            return how, found
+        way = "in bfloat16" if half else f"by {how.engine}"
+        why = f"{way} an embedding deviates by {found:.2g} of its length, {MOST:g} may be"
+    log.warning("%s runs in %s: %s", name, "float32" if half else "torch", why)
+    weaker = replace(how, precision="float32") if half else replace(how, engine="torch")
+    how, last = settled(weaker, network, tried, name=name)
+    return how, found if last is None else last
+
+
+def _hindrance(how: How, device: str) -> str:
+    """Return why bfloat16 would not be faster, if so."""
+    if how.engine == "openvino":
+        return "" if _openvino().knows_bfloat16() else f"this {device} does not know bfloat16"
+    return (
+        "" if suits(device) else f"{device} is neither a GPU that knows bfloat16 nor a CPU with AMX"
+    )
+
+
+def _openvino() -> Any:
+    """Return the module of that engine, which is not installed everywhere."""
+    from avsc import openvino
+
+    return openvino
 
 
 def suits(device: str) -> bool:
-    """Return whether bfloat16 is faster than float32 there.
+    """Return whether torch is faster in bfloat16 than in float32 there.
 
     Of CPUs it is on those that multiply tiles of it (AMX); others know it and are slower at it.
     """
@@ -78,11 +120,26 @@ def suits(device: str) -> bool:
     return torch.cuda.is_bf16_supported(including_emulation=False)
 
 
-def deviation(network: nn.Module, rows: Float32[Tensor, "row ..."]) -> float:
-    """Return the largest |bfloat16 - float32| / |float32| (L2) of a row's embedding."""
+def deviation(
+    network: nn.Module, so: Callable[..., Any], rows: Float32[Tensor, "row ..."]
+) -> float:
+    """Return the largest |other - float32| / |float32| (L2) of a row's embedding.
+
+    Args:
+        network: gives the float32 embedding.
+        so: gives the other one.
+        rows: of both.
+    """
     with torch.inference_mode():
-        plain, other = (f(rows)[0].flatten(1) for f in (network, partial(in_bfloat16, network)))
+        plain, other = (f(rows)[0].flatten(1) for f in (network, so))
     return float(((other - plain).norm(dim=1) / plain.norm(dim=1)).max())
+
+
+def forward(network: nn.Module, how: How) -> Callable[..., Any]:
+    """Return what computes as `network` does, by the engine and in the precision asked for."""
+    if how.engine == "openvino":
+        return _openvino().forward(network, precision=how.precision)
+    return partial(in_bfloat16, network.forward) if how.precision == "bfloat16" else network.forward
 
 
 def in_bfloat16(
@@ -96,16 +153,16 @@ def in_bfloat16(
 def tune(network: Any, how: How) -> None:
     """Make a network compute so; its parameters stay float32.
 
-    On a GPU, float32 is float32: convolutions, too, keep from TF32. There and in bfloat16, pictures
-    lie with their channels last.
+    On a GPU, float32 is float32: convolutions, too, keep from TF32. There and in torch's bfloat16,
+    pictures lie with their channels last.
     """
     on_gpu = next(network.parameters()).is_cuda
     if on_gpu:
         torch.backends.cudnn.conv.fp32_precision = "ieee"  # type: ignore[attr-defined]
-    if on_gpu or how.precision == "bfloat16":
+    if on_gpu or (how.engine == "torch" and how.precision == "bfloat16"):
         network.to(memory_format=torch.channels_last)
-    if how.precision == "bfloat16":
-        network.forward = partial(in_bfloat16, network.forward)
+    if not how.plain:
+        network.forward = forward(network, how)
     if how.compile:
         network.forward = _in_one_thread(torch.compile(network.forward))
 

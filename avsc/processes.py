@@ -96,7 +96,7 @@ def side_by_side(
     """
     count = min(len(items), _room(memory_bytes))
     if count < 2:
-        yield from map(function, items)
+        yield from (_noting(function, item) for item in items)
         return
     # Where there is no GPU, whose state no copy of a process may use, a copy starts at once.
     copies = sys.platform == "linux" and device() == "cpu"
@@ -123,6 +123,14 @@ def side_by_side(
         for process in processes:
             process.kill()
             process.join()
+
+
+def _noting(function: Callable[[X], T], item: X) -> T:
+    try:
+        return function(item)
+    except Exception as error:
+        error.add_note(f"while it worked on {item}")
+        raise
 
 
 def _room(memory_bytes: int) -> int:
@@ -154,9 +162,8 @@ def _serve(function: Callable[[Any], object], pipe: Connection, rank: int) -> No
         item = pipe.recv()
         answer: tuple[object, Exception | None]
         try:
-            answer = function(item), None
+            answer = _noting(function, item), None
         except Exception as error:  # noqa: BLE001 - raised by the parent
-            error.add_note(f"while it worked on {item}")
             answer = None, error
         pipe.send(answer)
 

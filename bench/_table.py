@@ -6,6 +6,7 @@ import os
 import pkgutil
 import platform
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
@@ -75,6 +76,17 @@ def machine() -> dict[str, str]:
 def has_amx() -> bool:
     """Return whether the CPU multiplies tiles of bf16."""
     return bool(torch.cpu._is_amx_tile_supported())
+
+
+def without_openvino(precision: str = "float32") -> str:
+    """Return why OpenVINO cannot compute in a precision here, empty if it can."""
+    if find_spec("openvino") is None:
+        return "not installed"
+    if device() != "cpu":
+        return "not on a GPU"
+    from avsc.openvino import knows_bfloat16
+
+    return "" if precision == "float32" or knows_bfloat16() else "no bf16"
 
 
 def _cpu() -> str:

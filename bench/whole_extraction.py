@@ -7,11 +7,13 @@ The scripts go over the clips one after the other, all threads in the network, a
 one script a network, one for log-mel, one for both long-term spectra. Those of pictures read as
 moviepy does (see Decode), those of sound read and resample by librosa. ASTFeatureExtractor fills
 each second up to 1024 frames; the second row has the script cut them off again before the network.
-`difference` is that of the networks' embeddings of the same prepared seconds.
+In the third OpenVINO computes the networks, in bf16 where it deviates little enough.
+`difference` is that of the networks' embeddings of the same prepared seconds. The floor is what the
+matrix products of the networks would take alone in fp32.
 """
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -30,11 +32,12 @@ from avsc.embedding import Embedder
 from avsc.encoders import ast, timm_image
 from avsc.threads import cores
 from bench import decode, front_ends
-from bench._table import main
+from bench._floor import flop, flop_per_s
+from bench._table import main, without_openvino
 from bench._turns import Row, compared, difference, in_turns, threads
 from bench.one_decode import decoded
 
-REACH = 2.7
+REACH, REACH_OPENVINO = 2.7, 7.5
 RATE, FRAMES = 16_000, 98
 NETWORKS: dict[str, dict[str, Any]] = {
     "AST-base": {"encoder": "ast", "config": {"num_labels": 527, "max_length": 1024}},
@@ -50,7 +53,7 @@ FEATURES = ("logmel", "fbank", "scalogram")
 
 
 def results(*, quick: bool = False) -> list[Row]:
-    """Return two rows: beside scripts as they are, and with AST's frames cut."""
+    """Return three rows: beside scripts as they are, with AST's frames cut, and by OpenVINO."""
     networks, size, seconds, repeats = (
         (SMALL, (160, 96), 2, 1) if quick else (NETWORKS, (1280, 720), 10, 1)
     )
@@ -62,9 +65,11 @@ def results(*, quick: bool = False) -> list[Row]:
             decode.encode(clip.with_suffix(".mp4"), gop=12, size=size, frames=seconds * decode.FPS)
             front_ends.write(clip.with_suffix(".wav"), seconds)
         embedders = {name: Embedder(block, varied=()) for name, block in blocks.items()}
+        fast = {} if without_openvino() else by_openvino(blocks, networks, clips, seconds)
         scripts = Scripts({n: embedders[n].encoder for n in networks}, seconds)
         sides = {
             "ours": partial(ours, clips, seconds, embedders),
+            **({"by OpenVINO": partial(ours, clips, seconds, embedders | fast)} if fast else {}),
             "AST": partial(scripts.hear, clips, frames=1024),
             "AST, cut": partial(scripts.hear, clips, frames=FRAMES),
             "the others": partial(scripts.others, clips),
@@ -72,11 +77,42 @@ def results(*, quick: bool = False) -> list[Row]:
         _, took = in_turns(sides, repeats=repeats)
     work = f"{len(embedders)} embeddings and features of {len(clips)} clips"
     filled, cut = (took["the others"] + took[name] for name in ("AST", "AST, cut"))
-    apart = scripts.difference()
+    apart, floor_s = scripts.difference(), len(clips) * seconds * scripts.flop() / flop_per_s()
+    kept = [name for name, embedder in fast.items() if embedder.how.precision == "float32"]
     return [
-        compared(work, "six scripts", took["ours"], filled, reach=REACH, difference=apart),
+        compared(
+            work,
+            "six scripts",
+            took["ours"],
+            filled,
+            reach=REACH,
+            difference=apart,
+            floor_s=floor_s,
+        ),
         compared(work, "six scripts, AST's frames cut", took["ours"], cut, reach=REACH),
+        compared(
+            f"{work}, by OpenVINO",
+            "six scripts",
+            took.get("by OpenVINO"),
+            filled if fast else None,
+            reach=REACH_OPENVINO,
+            remark=without_openvino() or (f"in fp32: {', '.join(kept)}" if kept else ""),
+        ),
     ]
+
+
+def by_openvino(
+    blocks: dict[str, dict[str, Any]], networks: Iterable[str], clips: Sequence[Path], seconds: int
+) -> dict[str, Embedder]:
+    """Return the networks by OpenVINO, each in bf16 unless it deviates on the clips."""
+    how = {"engine": "openvino", "precision": "bfloat16"}
+    found = {name: Embedder(blocks[name] | how, varied=()) for name in networks}
+    with tempfile.TemporaryDirectory() as folder:
+        library = decoded(clips, seconds, Path(folder))
+        for embedder in found.values():
+            embedder.library = library
+            embedder.settle()
+    return found
 
 
 def ours(clips: Sequence[Path], seconds: int, embedders: dict[str, Embedder]) -> None:
@@ -150,17 +186,24 @@ class Scripts:
 
     def difference(self) -> float:
         """Return how far a second alone is from a clip's seconds at once, on the same input."""
-        rng, found = np.random.default_rng(0), []
+        found = []
         for name, encoder in self.encoders.items():
-            hears = name == self.hearing
-            x = (
-                rng.uniform(-0.5, 0.5, (2, 2, RATE)).astype(np.float32)
-                if hears
-                else rng.integers(0, 256, (2, 1, 96, 96, 3), np.uint8)
-            )
+            x = self._drawn(name)
             rows = encoder.prepare(x)
             found.append(difference(encoder(x)["embedding"], self._one_by_one(name, rows[:, None])))
         return max(found)
+
+    def flop(self) -> float:
+        """Return the arithmetic of the networks for a second."""
+        two = [partial(encoder, self._drawn(name)) for name, encoder in self.encoders.items()]
+        return sum(map(flop, two)) / 2
+
+    def _drawn(self, name: str) -> np.ndarray:
+        """Return two seconds of noise, or two pictures of it."""
+        rng = np.random.default_rng(0)
+        if name == self.hearing:
+            return rng.uniform(-0.5, 0.5, (2, 2, RATE)).astype(np.float32)
+        return rng.integers(0, 256, (2, 1, 96, 96, 3), np.uint8)
 
 
 if __name__ == "__main__":

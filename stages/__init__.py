@@ -21,7 +21,8 @@ def tell(kind: type[BaseException], error: BaseException, trace: TracebackType |
     message = error.args[0] if isinstance(error, KeyError) else error  # whose str is a repr
     at = traceback.extract_tb(trace)[-1]
     where = f"{Path(at.filename).name}:{at.lineno}, in {at.name}"
-    print(f"error: {message}\n({where}; AVSC_DEBUG=1 shows the traceback)", file=sys.stderr)
+    lines = [f"error: {message}", *getattr(error, "__notes__", [])]
+    print(*lines, f"({where}; AVSC_DEBUG=1 shows the traceback)", sep="\n", file=sys.stderr)
 
 
 if sys.argv[0] == "-m":  # as it is while `python -m stages.<stage>` looks for the stage

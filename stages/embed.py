@@ -1,6 +1,6 @@
 """embed <name>: data/media, data/weights -> data/embeddings/<name>/, views of training clips.
 
-Where the weights come from, and what precision ran, goes to metrics/embed/<name>.json.
+Where the weights come from, and what engine and precision ran, goes to metrics/embed/<name>.json.
 """
 
 import json
@@ -17,7 +17,7 @@ def main(name: str) -> None:
     views = p.get("views")
     varied = {r["clip_id"] for r in clips if r["fold"] == "train"} if views else set()
     embedder = embedding.Embedder(p, varied=varied, name=name)
-    encoder, deviation = embedder.encoder, embedder.settle(name=name)
+    encoder, deviation = embedder.encoder, embedder.settle()
     computed = embedder.how.apart
     made_of = ("embedding", *embedding.identity(encoder, p), *([computed] if computed else []))
     keys = {
@@ -34,7 +34,8 @@ def main(name: str) -> None:
     }
     out, execute = Path("data/embeddings") / name, executors.create(params.load("executor"))
     tally = extraction.extract(out, keys, embedder, about=about, execute=execute)
-    ran = {"precision": embedder.how.precision, "deviation": deviation}
+    how = embedder.how
+    ran = {"engine": how.engine, "precision": how.precision, "deviation": deviation}
     metrics.write(Path(f"metrics/embed/{name}.json"), embedding.provenance(encoder, p) | ran)
     print(f"embed {name}: {tally}")
 

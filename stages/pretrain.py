@@ -19,7 +19,7 @@ def main(name: str) -> None:
     block = {
         k: v
         for k, v in params.load(f"embed.{name}").items()
-        if k not in ("weights", "sha256", "views", "precision", "compile")
+        if k not in ("weights", "sha256", "views", "precision", "engine", "compile")
     }
     hears = p["examples"] == "sounds"
     classes = list(demo.EVENTS if hears else demo.OBJECTS)

@@ -1,3 +1,6 @@
+import numpy as np
+import soundfile
+
 from avsc import checking
 
 
@@ -11,3 +14,12 @@ def test_only_files_inside_the_root_are_opened(tmp_path):
     lines = ["filename_audio\tfilename_video", *(f"{row}\ta.mp4" for row in rows)]
     (root / "meta.csv").write_text("\n".join(lines))
     assert checking.listed(root) == [(root / "a.wav", root / "a.mp4")]
+
+
+def test_a_sound_that_decode_would_refuse_is_named(tmp_path):
+    sound = np.zeros((16000, 2), np.float32)
+    sound[8000] = np.nan
+    soundfile.write(tmp_path / "a.wav", sound, 16000, subtype="FLOAT")
+    pair = (tmp_path / "a.wav", tmp_path / "a.mp4")
+    [(_, (heard, _))] = checking.damages([pair], seconds=1, threads=1)
+    assert "a.wav at 0.500 s: a sample is not finite" in heard

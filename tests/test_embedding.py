@@ -203,8 +203,8 @@ def test_a_checkpoint_in_a_folder_is_loaded_by_path_and_digest(tmp_path, what):
     assert found["state_sha256"] == state_of(net)
     assert found["file_sha256"] == block["sha256"]
     assert (found["name"], found["revision"]) == (str(folder), None)
-    with pytest.raises(ValueError, match=r"model.safetensors has sha256 \w+, expected 00; fetch"):
-        embedding.create(block | {"sha256": "00"})
+    with pytest.raises(ValueError, match=r"model.safetensors has sha256 \w+, expected 0+; fetch"):
+        embedding.create(block | {"sha256": "0" * 64})
 
 
 @pytest.mark.parametrize(("name", "create"), [("ast", small_ast), ("timm_image", small_timm)])
@@ -227,9 +227,38 @@ def test_a_file_of_data_weights_is_loaded_by_name_and_digest(tmp_path, name, cre
 
 def test_a_file_with_another_digest_is_refused(tmp_path):
     weights_file.write(tmp_path / "weights/a.safetensors", {"w": torch.ones(1)}, classes=[])
-    block = ast_block(weights="a.safetensors", sha256="00")
-    with pytest.raises(ValueError, match="expected 00; fetch the file again"):
+    block = ast_block(weights="a.safetensors", sha256="0" * 64)
+    with pytest.raises(ValueError, match=r"expected 0+; fetch the file again"):
         embedding.create(block, root=tmp_path)
+
+
+def test_a_file_that_does_not_fit_is_named(tmp_path):
+    state = small_timm().state_dict()
+    weights_file.write(
+        tmp_path / "weights/own.safetensors", state | {"x": torch.ones(1)}, classes=[]
+    )
+    with pytest.raises(ValueError, match=r"weights/own\.safetensors: weights .* x unexpected"):
+        embedding.create(timm_block(weights="own.safetensors"), root=tmp_path)
+
+
+DAMAGED = {
+    "model.safetensors": b"version https://git-lfs.github.com/spec/v1",
+    "pytorch_model.bin": b"PK\3\4 cut off",
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+@pytest.mark.parametrize("encoder", ["ast", "timm_image"])
+def test_a_damaged_checkpoint_in_a_folder_is_told_in_a_line(tmp_path, encoder, name):
+    if encoder == "ast":
+        small_ast().save_pretrained(tmp_path)
+        block = ast_block(name=str(tmp_path))
+    else:
+        block = timm_block(name=f"local-dir:{save_timm(small_timm(), tmp_path)}")
+    (tmp_path / "model.safetensors").unlink()
+    (tmp_path / name).write_bytes(DAMAGED[name])
+    with pytest.raises(ValueError, match=r"^pretrained '.*' cannot be loaded \(.*\); expected .*$"):
+        embedding.create(block)
 
 
 @pytest.mark.parametrize("weights", ["random", "none"])

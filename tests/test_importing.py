@@ -1,3 +1,4 @@
+import h5py
 import numpy as np
 import pytest
 from hypothesis import given
@@ -63,8 +64,15 @@ def test_without_a_length_a_clip_has_as_many_whole_seconds_as_its_frames_tell(co
 @pytest.mark.parametrize("count", [1, 10, 95, 102, 960])
 @pytest.mark.parametrize("rule", ["official", "middle", "mean"])
 def test_frames_of_another_length_or_hop_are_refused(rule, count):
-    with pytest.raises(ValueError, match=rf"{count} frames 0.1 s apart for 10 s"):
+    with pytest.raises(
+        ValueError, match=rf"{count} frames 0.1 s apart, expected 96 to 101 for 10 s"
+    ):
         rows(rule, np.ones((count, 2), np.float32))
+
+
+def test_less_than_a_second_is_refused_where_no_length_is_given():
+    with pytest.raises(ValueError, match=r"5 frames 0.1 s apart, expected 6 to 11 for 1 s"):
+        rows("middle", np.ones((5, 2), np.float32), seconds=None)
 
 
 def test_another_hop_gives_other_frames():
@@ -138,7 +146,7 @@ def test_every_offender_is_in_one_message():
         "not to be used (4):",
         "  nan: 2 frames with NaN or infinity, the first 7",
         "  huge: 95 frames with NaN or infinity, the first 1",
-        "  short: 50 frames 0.1 s apart for 10 s",
+        "  short: 50 frames 0.1 s apart, expected 96 to 101 for 10 s",
         "  empty: shape (0, 1), which is empty",
         "rows of another shape than (1,) (1):",
         "  wide: (2,)",
@@ -171,6 +179,15 @@ def block(**more):
 def test_a_block_that_cannot_be_meant_is_refused(changed, message):
     with pytest.raises(ValueError, match=message):
         importing.imported(**block(**changed))
+
+
+def test_frames_of_the_other_modality_are_refused(tmp_path):
+    with h5py.File(tmp_path / "tt.hdf5", "w") as file:
+        file["0/video/a"] = OPENL3
+    given = block(root=str(tmp_path), files=["tt.hdf5"], clips=["a"])
+    assert importing.imported(**given | {"modality": "video"})
+    with pytest.raises(ValueError, match=r"tt\.hdf5: /0/video/a is called video, expected audio: "):
+        importing.imported(**given)
 
 
 def test_a_key_that_there_is_not_is_a_type_error():

@@ -3,6 +3,7 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from threading import get_ident
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,9 +14,11 @@ from torch import nn
 import avsc.encoders
 from avsc import precision
 from avsc.encoders import ast, timm_image
-from avsc.precision import How, deviation, settled, tune
+from avsc.precision import How, deviation, forward, settled, tune
 
 HALF = How(precision="bfloat16")
+BY_OPENVINO = How(engine="openvino")
+HALF_BY_OPENVINO = How("bfloat16", "openvino")
 STEP = 2.0**-8  # 1 + STEP lies between two bfloat16 numbers, and is rounded to 1
 PICTURES = np.random.default_rng(0).integers(0, 256, (3, 1, 40, 50, 3), dtype=np.uint8)
 
@@ -32,6 +35,16 @@ class Weighted(nn.Module):
         return (self.layer(rows),)
 
 
+def engine(monkeypatch, *, knows=True, **errors):
+    """Put in OpenVINO's place what is wrong by a share of every number, in each precision."""
+
+    def forward(network, *, precision):
+        return lambda rows: (network(rows)[0] * (1 + errors[precision]),)
+
+    fake = SimpleNamespace(forward=forward, knows_bfloat16=lambda: knows)
+    monkeypatch.setattr(precision, "_openvino", lambda: fake)
+
+
 @pytest.fixture
 def suited(monkeypatch):
     monkeypatch.setattr(precision, "suits", lambda _: True)
@@ -43,12 +56,14 @@ def small(**more):
 
 def test_a_deviation_is_the_length_of_the_difference_by_that_of_the_float32_embedding():
     rows = torch.tensor([[0.0], [1.0]])
-    assert deviation(Weighted(1 + STEP), rows[1:]) == pytest.approx(STEP / (1 + STEP))
+    network = Weighted(1 + STEP)
+    assert deviation(network, forward(network, HALF), rows[1:]) == pytest.approx(STEP / (1 + STEP))
 
 
 def test_the_worst_row_decides():
     rows = torch.tensor([[0.0, 1.0], [1.0, 1.0]])
-    assert deviation(Weighted(1 + STEP, -1.0), rows) == pytest.approx(1.0)  # STEP becomes 0
+    network = Weighted(1 + STEP, -1.0)
+    assert deviation(network, forward(network, HALF), rows) == pytest.approx(1.0)  # STEP becomes 0
 
 
 @pytest.mark.usefixtures("suited")
@@ -79,6 +94,37 @@ def test_a_machine_that_is_no_faster_at_it_runs_in_float32_and_says_so(monkeypat
 def test_a_cpu_with_amx_suits_bfloat16(monkeypatch):
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
     assert precision.suits("cpu")
+
+
+def by_engine(how):
+    return settled(how, Weighted(1.0), [torch.ones(2, 1)], name="eyes")
+
+
+@pytest.mark.parametrize("how", [BY_OPENVINO, HALF_BY_OPENVINO])
+def test_an_engine_that_is_near_enough_runs(monkeypatch, caplog, how):
+    engine(monkeypatch, float32=2.0**-10, bfloat16=2.0**-10)
+    assert by_engine(how) == (how, 2.0**-10)
+    assert not caplog.records
+
+
+def test_an_engine_whose_bfloat16_deviates_runs_in_float32(monkeypatch, caplog):
+    engine(monkeypatch, float32=2.0**-10, bfloat16=0.5)
+    assert by_engine(HALF_BY_OPENVINO) == (BY_OPENVINO, 2.0**-10)
+    assert "eyes runs in float32: in bfloat16 an embedding deviates by 0.5" in caplog.text
+
+
+def test_an_engine_whose_float32_deviates_too_gives_way_to_torch(monkeypatch, caplog):
+    engine(monkeypatch, float32=0.25, bfloat16=0.5)
+    assert by_engine(HALF_BY_OPENVINO) == (How(), 0.25)
+    first, second = caplog.messages
+    assert "eyes runs in float32: in bfloat16 an embedding deviates by 0.5" in first
+    assert "eyes runs in torch: by openvino an embedding deviates by 0.25" in second
+
+
+def test_an_engine_does_without_a_bfloat16_that_the_cpu_does_not_know(monkeypatch, caplog):
+    engine(monkeypatch, knows=False, float32=0.0)
+    assert by_engine(HALF_BY_OPENVINO) == (BY_OPENVINO, 0.0)
+    assert "eyes runs in float32: this cpu does not know bfloat16" in caplog.text
 
 
 def test_float32_is_not_tried():
@@ -126,9 +172,22 @@ def test_another_precision_is_refused():
         How("half")
 
 
+def test_another_engine_is_refused():
+    with pytest.raises(ValueError, match="engine is 'onnx', expected torch or openvino"):
+        How(engine="onnx")
+
+
+def test_torchs_compiler_is_refused_where_another_engine_runs():
+    with pytest.raises(
+        ValueError, match=r"compile is torch's, but engine is openvino, .* drop one"
+    ):
+        How(engine="openvino", compile=True)
+
+
 def test_what_decides_the_numbers_is_what_is_not_plain_float32():
     assert How().apart == {}
     assert How("bfloat16", compile=True).apart == {"precision": "bfloat16", "compile": "true"}
+    assert HALF_BY_OPENVINO.apart == {"engine": "openvino", "precision": "bfloat16"}
 
 
 def test_attention_is_torchs_own_in_one_kernel():

@@ -7,11 +7,13 @@ Hugging Face hub; `files_of` finds what was loaded from there.
 
 import hashlib
 import json
+import re
 import struct
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from pickle import UnpicklingError
+from typing import TypeGuard
 
 import huggingface_hub
 import torch
@@ -35,6 +37,15 @@ UNREADABLE = (  # what safetensors, json and torch's unpickler raise on damaged 
     AttributeError,
     struct.error,
 )
+TYPES = {
+    torch.float16,
+    torch.bfloat16,
+    torch.float32,
+    torch.float64,
+    torch.int32,  # counters and indices
+    torch.int64,
+    torch.bool,
+}
 HUB_FILES = (  # in the order in which transformers and timm look for them
     "model.safetensors",
     "pytorch_model.bin",
@@ -73,11 +84,22 @@ def read(path: Path, *, sha256: str | None = None) -> tuple[dict[str, Tensor], l
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if the digest differs or the file holds something else.
+        ValueError: if the digest differs or the file holds something else, quantized tensors among
+            it: what their numbers stand for is not known here.
     """
     _check(path)
-    if sha256:
+    if sha256 is not None:
         check_digest(path, sha256)
+    state, classes = _read(path)
+    if strange := [f"{k} is {v.dtype}" for k, v in state.items() if v.dtype not in TYPES]:
+        raise ValueError(
+            f"{path}: {strange[0]} ({len(strange)} of {len(state)} tensors); expected floating "
+            "numbers of 16, 32 or 64 bits: take the checkpoint that is not quantized"
+        )
+    return state, classes
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], list[str] | None]:
     try:
         if path.suffix == ".safetensors":
             return _safe(path)
@@ -85,13 +107,36 @@ def read(path: Path, *, sha256: str | None = None) -> tuple[dict[str, Tensor], l
             warnings.simplefilter("error")  # a strange pickle protocol is no more than a warning
             state = torch.load(path, map_location="cpu", weights_only=True)
     except (*UNREADABLE, Warning) as error:
-        raise ValueError(f"{path} holds no weights that are safe to read: {error}") from error
+        raise ValueError(
+            f"{path} holds no weights that are safe to read ({_cause(error)}); expected a whole "
+            "<name>.safetensors, or a state dict that torch.save wrote: fetch it again"
+        ) from error
     for wrapper in ("state_dict", "model"):
         if isinstance(state, dict) and isinstance(state.get(wrapper), dict):
             state = state[wrapper]
-    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
-        raise ValueError(f"{path} holds no state dict (names to tensors) but {type(state)}")
+    if not _is_state(state):
+        names = f"a dict of {', '.join(map(repr, state))}" if isinstance(state, dict) else ""
+        raise ValueError(
+            f"{path} holds no state dict (names to tensors) but {names[:200] or type(state)}; save "
+            "the state dict alone: torch.save(model.state_dict(), ...)"
+        )
     return {k.removeprefix("module."): v for k, v in state.items()}, None
+
+
+def _is_state(state: object) -> TypeGuard[dict[str, Tensor]]:
+    return (
+        isinstance(state, dict)
+        and bool(state)
+        and all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items())
+    )
+
+
+def _cause(error: Exception) -> str:
+    """Return in a line what is wrong; torch's advice is to run what the pickle asks for."""
+    if not isinstance(error, UnpicklingError):
+        return (str(error) or type(error).__name__).splitlines()[0]
+    asked = re.search(r"GLOBAL (\S+)", str(error))
+    return f"its pickle asks to run {asked[1]}" if asked else "no pickle of tensors"
 
 
 def _safe(path: Path) -> tuple[dict[str, Tensor], list[str] | None]:
@@ -105,8 +150,13 @@ def _safe(path: Path) -> tuple[dict[str, Tensor], list[str] | None]:
 
 
 def check_digest(path: Path, sha256: str) -> None:
-    """Raise a ValueError unless the file hashes to `sha256`."""
-    if (found := digest(path)) != sha256:
+    """Raise a ValueError unless the file hashes to `sha256`, in small or capital letters."""
+    found = digest(path)
+    if not re.fullmatch("[0-9a-fA-F]{64}", str(sha256)):
+        raise ValueError(
+            f"sha256 is {sha256!r}, expected 64 hexadecimal digits; those of {path} are {found}"
+        )
+    if found != sha256.lower():
         raise ValueError(f"{path} has sha256 {found}, expected {sha256}; fetch the file again")
 
 
@@ -146,7 +196,8 @@ def files_of(name: str, revision: str | None) -> tuple[Path | None, str | None]:
 def licence(name: str, revision: str | None) -> str | None:
     """Return the licence that the model card of a folder or repository states, if there is one.
 
-    The card is fetched where it is not in the cache; without network there is none.
+    The card is fetched where it is not in the cache; without network there is none. A card that
+    cannot be read states none.
     """
     card = Path(name) / "README.md"
     if not Path(name).is_dir():
@@ -156,9 +207,13 @@ def licence(name: str, revision: str | None) -> str | None:
             return None
     if not card.is_file():
         return None
-    front = card.read_text("utf-8").split("---\n")
-    stated = yaml.safe_load(front[1]) if len(front) > 2 and not front[0].strip() else {}
-    return stated.get("license") if isinstance(stated, dict) else None
+    front = card.read_text("utf-8", "replace").split("---\n")
+    try:
+        head = yaml.safe_load(front[1]) if len(front) > 2 and not front[0].strip() else {}
+    except yaml.YAMLError:
+        return None
+    stated = head.get("license") if isinstance(head, dict) else None
+    return ", ".join(map(str, stated)) if isinstance(stated, list) else stated
 
 
 def _check(path: Path) -> None:

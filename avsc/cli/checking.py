@@ -70,7 +70,9 @@ def _media(folder: Path, options: dict[str, Any], seconds: int | None) -> tuple[
     for _, causes in tqdm(work, total=len(pairs), desc="open", unit="clip", disable=None):
         found += causes
     if found:
-        typer.echo(f"damaged files ({len(found)}): fetch them again, or see what each line says")
+        typer.echo(
+            f"damaged files ({len(found)}): delete them and fetch again, or see what each line says"
+        )
         for cause in found:
             typer.echo(f"  {line(cause)}")
     return len(found), len(pairs)

@@ -1,5 +1,6 @@
 """avsc data: get the data set, and check that it is whole."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -76,7 +77,8 @@ def fetch(
     except (sources.SourceError, fetching.FetchError, OSError) as error:
         stop(error)
     except KeyboardInterrupt:
-        stop("interrupted; what came is kept, run again to continue", code=130)
+        say("error: interrupted; what came is kept, run again to continue")
+        os._exit(130)  # an ordinary end waits a minute for a server that sends nothing
     typer.echo(f"{source.title}: all of it is in {target}")
 
 

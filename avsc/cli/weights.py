@@ -48,7 +48,10 @@ def convert(
 
 
 def _names(file: Path) -> list[str]:
-    lines = (line.strip() for line in file.read_text("utf-8").splitlines())
+    try:
+        lines = [line.strip() for line in file.read_text("utf-8").splitlines()]
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{file} is no UTF-8 text ({error}); save it as such") from error
     return [re.sub(r"\s+\d+$", "", line) for line in lines if line]
 
 

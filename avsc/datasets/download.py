@@ -15,6 +15,7 @@ CHUNK = 2**20
 TRIES = 5  # without a new byte
 WAIT_S = 1.0  # before the second try, then twice as long each time
 LONGEST_WAIT_S = 300  # that a server may ask for
+NUMBER = "([0-9]{1,18})"  # of bytes, as a header states it
 AGAIN = {408, 425, 429, 500, 502, 503, 504}
 
 
@@ -114,24 +115,23 @@ def _whole(answer: Response, start: int) -> bool:
 def _extent(answer: Response, archive: Archive, part: Path, start: int) -> tuple[int, int | None]:
     """Return the offset of the body that comes and the length of the file, None if unknown."""
     _check_status(answer, part)
-    length = answer.headers.get("Content-Length", "")
-    offset, total = 0, int(length) if length.isdecimal() else None
+    length = re.fullmatch(NUMBER, answer.headers.get("Content-Length", ""))
+    offset, total = 0, int(length[1]) if length else None
     if answer.status_code == requests.codes.partial_content:
         given = answer.headers.get("Content-Range", "")
-        found = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", given)
+        found = re.fullmatch(f"bytes {NUMBER}-[0-9]+/{NUMBER}", given)
         known = _etag(part).read_text("utf-8") if _etag(part).is_file() else ""
         if not found or int(found[1]) != start or (known and _strong(answer) not in ("", known)):
             forget(part)
             raise _Setback(
-                f"the server sent {given!r} of another version; expected it from {start}"
+                f"the server sent {given[:60]!r} of another version; expected it from {start}"
             )
         offset, total = start, int(found[2])
     expected = total if archive.size is None else archive.size
     if total is not None and total != expected:
-        raise _Setback(
-            f"the server announces {total} bytes, expected {expected}: an error page, or another "
-            "release"
-        )
+        packed = answer.headers.get("Content-Encoding")
+        cause = f"packed by {packed}" if packed else "an error page, or another release"
+        raise _Setback(f"the server announces {total} bytes, expected {expected}: {cause}")
     if expected is None and archive.md5 is None:
         raise DownloadError(
             f"{archive.url}: the server states no length and the list neither bytes nor md5, "
@@ -164,10 +164,11 @@ def _receive(
         if tag := _strong(answer):
             _etag(part).write_text(tag, "utf-8")
     reached = offset
-    with part.open("ab", buffering=0) as file:  # a kill loses nothing that has come
+    with part.open("ab") as file:
         # read1 hands on what has come, where read would lose it if the connection broke
         while chunk := answer.raw.read1(CHUNK, decode_content=False):
             file.write(chunk)
+            file.flush()  # all of it or an OSError; a kill loses nothing that has come
             reached += len(chunk)
             at(reached)
             if total is not None and reached > total:
@@ -182,7 +183,9 @@ def _receive(
 def _cause(error: Exception) -> object:
     """Return what the layers of requests and urllib3 are wrapped around."""
     inner = error.args[0] if error.args else error
-    return getattr(inner, "reason", None) or error
+    if isinstance(inner, HTTPError) and not hasattr(inner, "reason"):
+        return _cause(inner)
+    return getattr(inner, "reason", None) or inner
 
 
 def _strong(answer: Response) -> str:

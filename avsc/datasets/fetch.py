@@ -63,8 +63,9 @@ def fetch(
         wait: called with seconds between two tries; by default it waits.
 
     Raises:
-        FetchError: if the disk has too little room, another fetch is at work, or archives could
-            not be had; the others are then there, and a new run tries what is absent.
+        FetchError: if a folder cannot be made, the disk has too little room, another fetch is at
+            work, or archives could not be had; the others are then there, and a new run tries what
+            is absent.
     """
     todo = [a for a in source.archives if not store.finished(archives, a, target)]
     say(f"{len(source.archives) - len(todo)} of {len(source.archives)} archives are there")
@@ -72,9 +73,7 @@ def fetch(
         return
     store.check_space(todo, target, archives, connections=connections, keep=keep)
     for folder in (target, archives):
-        if not folder.exists():
-            folder.mkdir(parents=True)
-            (folder / ".gitignore").write_text("*\n")
+        store.make(folder)
     stop = threading.Event()
 
     def pause(seconds: float) -> None:
@@ -96,25 +95,29 @@ def fetch(
 
 
 def _all(work: _Work, todo: list[Archive], connections: int) -> dict[str, str]:
-    """Return {name: why} of the archives that failed."""
+    """Return {name: why} of the archives that failed.
+
+    After a full disk or Ctrl-C no thread goes on for hours, and none is waited for: one whose
+    server sends nothing finds out after a minute.
+    """
     failed: dict[str, str] = {}
-    with ThreadPoolExecutor(connections) as pool:
-        running: Mapping[Future[None], Archive] = {pool.submit(_one, work, a): a for a in todo}
-        try:
-            for future in as_completed(running):
-                try:
-                    future.result()
-                except (DownloadError, zips.ArchiveError) as error:
-                    failed[running[future].name] = str(error)
-                    work.say(f"{running[future].name}: given up")
-                except OSError as error:
-                    raise FetchError(
-                        f"{running[future].name}: {error}; what came is kept: mend the disk or "
-                        "the folder, and run again"
-                    ) from error
-        finally:  # after a full disk or Ctrl-C let no thread go on for hours
-            work.stop.set()
-            pool.shutdown(wait=False, cancel_futures=True)
+    pool = ThreadPoolExecutor(connections)
+    running: Mapping[Future[None], Archive] = {pool.submit(_one, work, a): a for a in todo}
+    try:
+        for future in as_completed(running):
+            try:
+                future.result()
+            except (DownloadError, zips.ArchiveError) as error:
+                failed[running[future].name] = str(error)
+                work.say(f"{running[future].name}: given up")
+            except OSError as error:
+                raise FetchError(
+                    f"{running[future].name}: {error}; what came is kept: mend the disk or the "
+                    "folder, and run again"
+                ) from error
+    finally:
+        work.stop.set()
+        pool.shutdown(wait=False, cancel_futures=True)
     return failed
 
 

@@ -67,6 +67,25 @@ def check_space(
             )
 
 
+def make(folder: Path) -> None:
+    """Make a folder of which git sees nothing, unless it is there.
+
+    Raises:
+        FetchError: if it cannot be made.
+    """
+    if folder.is_dir():
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / ".gitignore").write_text("*\n")
+    except OSError as error:
+        raise FetchError(
+            f"{folder} cannot be made ({error.strerror}), expected a folder or nothing there; is "
+            "it a file, or a link to a disk that is not mounted? choose another place by --to or "
+            "--archives"
+        ) from error
+
+
 @contextmanager
 def alone(archives: Path) -> Iterator[None]:
     """Hold the folder for this process.

@@ -14,6 +14,10 @@ import numpy as np
 from jaxtyping import Float32, Shaped
 
 
+class UnfitError(ValueError):
+    """Weights that are not those of the model."""
+
+
 @runtime_checkable
 class Encoder(Protocol):
     """What each file here defines under the name `Encoder`.

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from json import JSONDecodeError
+from pickle import UnpicklingError
 from threading import RLock
 from typing import Any
 
@@ -10,13 +12,22 @@ import huggingface_hub.constants
 import numpy as np
 import torch
 from jaxtyping import Float32
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from avsc.encoders import rows_at_once
+from avsc.encoders import UnfitError, rows_at_once
 from avsc.encoders._augment import Sound, sound_view, stacked
 
 Weights = str | Mapping[str, Tensor]
 DRAWING = RLock()
+UNREADABLE = (  # what timm, transformers and torch raise on names and files that are no network
+    SafetensorError,
+    UnpicklingError,
+    JSONDecodeError,
+    RuntimeError,
+    EOFError,
+    KeyError,
+)
 
 
 @dataclass(frozen=True)
@@ -50,20 +61,33 @@ def seeded(seed: int) -> Iterator[None]:
 
 @contextmanager
 def hub(
-    name: str, *, what: str = "pretrained", instead: str = "set weights: to a file or to random"
+    name: str,
+    *,
+    what: str = "pretrained",
+    instead: str = "set weights: to a file or to random",
+    expected: str = "what save_pretrained wrote, whole: fetch the files again",
 ) -> Iterator[None]:
-    """Turn a failed download into an error that says what to do.
+    """Turn a failed download, and files that cannot be read, into an error that says what to do.
 
     Args:
         name: of the repository or folder.
         what: is looked for there.
         instead: what the user can do without it.
+        expected: is what should be there.
 
     Raises:
         FileNotFoundError: if `name` is neither on this machine nor to be had.
+        ValueError: if it cannot be loaded.
     """
     try:
         yield
+    except UNREADABLE as error:
+        cause = " ".join(str(error).split()) or type(error).__name__
+        if isinstance(error, UnpicklingError):  # whose text advises to run what the pickle asks for
+            cause = "a pickle of more than tensors, or none"
+        raise ValueError(
+            f"{what} {name!r} cannot be loaded ({cause}); expected {expected}"
+        ) from error
     except OSError as error:
         cause = str(error).strip().splitlines()[0]
         raise FileNotFoundError(
@@ -76,11 +100,11 @@ def hub(
 def refuse(
     source: str, *, missing: Iterable[str], unexpected: Iterable[str], misshapen: Iterable[str]
 ) -> None:
-    """Raise a ValueError that names what keeps a state dict from filling a model, if anything."""
+    """Raise an UnfitError that names what keeps a state dict from filling a model, if anything."""
     found = {"missing": missing, "unexpected": unexpected, "of another shape": misshapen}
     offences = [f"{_some(sorted(names))} {how}" for how, names in found.items() if any(names)]
     if offences:
-        raise ValueError(
+        raise UnfitError(
             f"weights of {source} do not fit the model: {'; '.join(offences)}; "
             "give the architecture and the classes that they were trained with"
         )
@@ -89,13 +113,16 @@ def refuse(
 def load(model: nn.Module, weights: Mapping[str, Tensor], *, source: str) -> None:
     """Fill `model` with `weights`, all of both.
 
+    Counters of batches, which change no output, may be missing: PyTorch before 0.4.1 wrote none.
+
     Raises:
-        ValueError: if a tensor is missing, is not the model's or has another shape.
+        UnfitError: if a tensor is missing, is not the model's or has another shape.
     """
     own = model.state_dict()
+    counters = {k: v for k, v in own.items() if k.endswith("num_batches_tracked")}
     refuse(
         source,
-        missing=own.keys() - weights.keys(),
+        missing=own.keys() - counters.keys() - weights.keys(),
         unexpected=weights.keys() - own.keys(),
         misshapen=[
             f"{k} {tuple(weights[k].shape)} for {tuple(own[k].shape)}"
@@ -103,7 +130,7 @@ def load(model: nn.Module, weights: Mapping[str, Tensor], *, source: str) -> Non
             if weights[k].shape != own[k].shape
         ],
     )
-    model.load_state_dict(weights)
+    model.load_state_dict(counters | dict(weights))
 
 
 def tag(

@@ -1,11 +1,13 @@
 """Networks of transformers: an architecture from params, and weights used to the last tensor."""
 
 import dataclasses
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor
+from transformers.utils import logging
 
 from avsc.encoders._tagger import hub, refuse
 
@@ -44,7 +46,7 @@ def filled(kind: Any, config: Any, weights: Mapping[str, Tensor]) -> Any:
     """Return a model of class `kind` with copies of `weights`.
 
     Raises:
-        ValueError: if a tensor is missing, is not the model's or has another shape.
+        UnfitError: if a tensor is missing, is not the model's or has another shape.
     """
     state = {k: v.detach().clone() for k, v in weights.items()}
     return _whole(kind, None, config=config, state_dict=state)
@@ -52,13 +54,14 @@ def filled(kind: Any, config: Any, weights: Mapping[str, Tensor]) -> Any:
 
 def _whole(kind: Any, name: str | None, **source: Any) -> Any:
     """Return a model, under the names of transformers 4 or 5, of which every tensor was used."""
-    net, report = kind.from_pretrained(
-        name,
-        **source,
-        dtype=torch.float32,
-        output_loading_info=True,
-        ignore_mismatched_sizes=True,  # reported below with the rest
-    )
+    with _quiet():
+        net, report = kind.from_pretrained(
+            name,
+            **source,
+            dtype=torch.float32,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # reported below with the rest
+        )
     refuse(
         name or "the state dict",
         missing=report["missing_keys"],
@@ -66,3 +69,17 @@ def _whole(kind: Any, name: str | None, **source: Any) -> Any:
         misshapen=[f"{k} {tuple(a)} for {tuple(b)}" for k, a, b in report["mismatched_keys"]],
     )
     return net
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep transformers from reporting what it loads: `refuse` names what is wrong, in a line."""
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity(logging.CRITICAL)
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()

@@ -180,10 +180,23 @@ def _net(
         return _pretrained(name, revision, kwargs)
     if classes is not None:
         kwargs = {"num_classes": len(classes)} | kwargs
-    net = timm.create_model(name, **kwargs)
+    try:
+        net = timm.create_model(name, **kwargs)
+    except RuntimeError as error:
+        raise ValueError(
+            f"timm has no {name!r} ({error}); expected a name of timm.list_models()"
+        ) from error
     if not isinstance(weights, str):
-        load(net, weights, source="the state dict")
+        bare = kwargs.get("num_classes") == 0
+        load(net, _without_head(net, weights) if bare else weights, source="the state dict")
     return net
+
+
+def _without_head(net: Any, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the weights less those of the last layer, which a model of no classes lacks."""
+    heads = net.pretrained_cfg.get("classifier") or ()
+    names = (heads,) if isinstance(heads, str) else heads
+    return {k: v for k, v in weights.items() if k.rpartition(".")[0] not in names}
 
 
 def _pretrained(name: str, revision: str | None, model_kwargs: dict[str, Any]) -> Any:
@@ -195,15 +208,9 @@ def _pretrained(name: str, revision: str | None, model_kwargs: dict[str, Any]) -
         )
     bare = model_kwargs.get("num_classes") == 0  # timm would then no longer miss absent tensors
     kwargs = {k: v for k, v in model_kwargs.items() if not (bare and k == "num_classes")}
-    try:
-        with hub(name):
-            net: Any = timm.create_model(pretrained=True, **_pinned(name, revision), **kwargs)
-    except RuntimeError as error:  # no such name, none of its weights, or not all of them
-        cause = " ".join(str(error).split())
-        raise ValueError(
-            f"pretrained {name!r} cannot be loaded ({cause}); expected a name of "
-            "timm.list_pretrained(), hf-hub:<repository> or local-dir:<folder>"
-        ) from error
+    known = "a name of timm.list_pretrained(), hf-hub:<repository> or local-dir:<folder>"
+    with hub(name, expected=known):
+        net: Any = timm.create_model(pretrained=True, **_pinned(name, revision), **kwargs)
     if net.num_classes != (own := net.pretrained_cfg["num_classes"]):
         raise ValueError(
             f"model_kwargs asks for {net.num_classes} classes, the classifier of pretrained "

@@ -143,7 +143,7 @@ def segments(
     Raises:
         DecodeError: if a sample is not finite or far outside [-1, 1].
     """
-    _check_samples(path, sound, rate)
+    check_samples(path, sound, rate)
     sound = _fit(sound, count * rate).reshape(count, rate, -1)
     one_second = [soxr.resample(second, rate, sample_rate, quality=QUALITY) for second in sound]
     cut = np.stack([_fit(second, sample_rate).T for second in one_second])
@@ -158,7 +158,12 @@ def _check_format(path: Path, rate: int, channels: int) -> None:
         raise failure(path, 0, f"{channels} channels, expected 1 or 2; mix the sound to stereo")
 
 
-def _check_samples(path: Path, sound: Sound, rate: int) -> None:
+def check_samples(path: Path, sound: Sound, rate: int) -> None:
+    """Check the samples.
+
+    Raises:
+        DecodeError: if one is not finite or far outside [-1, 1].
+    """
     if max(sound.max(), -sound.min()) <= MAX_PEAK:  # false where one is NaN
         return
     peak = np.abs(sound).max(axis=1)

@@ -27,10 +27,19 @@ def test_a_file_with_another_digest_is_refused(tmp_path):
     weights.write(tmp_path / "w.safetensors", STATE, classes=[])
     right = hashlib.sha256((tmp_path / "w.safetensors").read_bytes()).hexdigest()
     weights.read(tmp_path / "w.safetensors", sha256=right)
+    weights.read(tmp_path / "w.safetensors", sha256=right.upper())
+    other = "00ff" * 16
     with pytest.raises(
-        ValueError, match=f"has sha256 {right}, expected 00ff; fetch the file again"
+        ValueError, match=f"has sha256 {right}, expected {other}; fetch the file again"
     ):
-        weights.read(tmp_path / "w.safetensors", sha256="00ff")
+        weights.read(tmp_path / "w.safetensors", sha256=other)
+
+
+@pytest.mark.parametrize("sha256", ["", "00ff", "sha256:" + "0" * 64])
+def test_what_is_no_digest_is_refused(tmp_path, sha256):
+    weights.write(tmp_path / "w.safetensors", STATE, classes=[])
+    with pytest.raises(ValueError, match=f"sha256 is {sha256!r}, expected 64 hexadecimal digits"):
+        weights.read(tmp_path / "w.safetensors", sha256=sha256)
 
 
 class Harmful:
@@ -40,14 +49,30 @@ class Harmful:
 
 def test_a_pickle_that_runs_code_is_refused_unrun(tmp_path):
     torch.save(Harmful(), tmp_path / "w.pth")
-    with pytest.raises(ValueError, match="holds no weights that are safe to read"):
+    with pytest.raises(
+        ValueError,
+        match=r"holds no weights that are safe to read \(its pickle asks to run \S*exec\)",
+    ):
         weights.read(tmp_path / "w.pth")
+
+
+@pytest.mark.parametrize("dtype", [torch.int8, torch.uint8, torch.complex64, torch.float8_e4m3fn])
+def test_quantized_tensors_are_refused(tmp_path, dtype):
+    weights.write(tmp_path / "w.safetensors", STATE | {"q": torch.ones(2).to(dtype)}, classes=[])
+    with pytest.raises(
+        ValueError, match=rf"q is {dtype} \(1 of {len(STATE) + 1} tensors\); .* not quantized"
+    ):
+        weights.read(tmp_path / "w.safetensors")
 
 
 def test_something_else_than_a_state_dict_is_refused(tmp_path):
     torch.save([1, 2], tmp_path / "w.pth")
-    with pytest.raises(ValueError, match=r"holds no state dict .* but <class 'list'>"):
+    with pytest.raises(ValueError, match=r"holds no state dict .* but <class 'list'>; save the"):
         weights.read(tmp_path / "w.pth")
+    for kept, told in (({"epoch": 3, "net": STATE}, "'epoch', 'net'"), ({0: torch.ones(1)}, "0")):
+        torch.save(kept, tmp_path / "w.pth")
+        with pytest.raises(ValueError, match=f"but a dict of {told}; save the state dict alone"):
+            weights.read(tmp_path / "w.pth")
 
 
 @pytest.mark.parametrize("name", ["w.safetensors", "w.pth"])
@@ -91,13 +116,16 @@ def test_the_digest_of_a_state_takes_scalars_and_halves():
     ("card", "licence"),
     [
         ("---\nlicense: mit\n---\n# Model\n", "mit"),
+        ("---\nlicense: [mit, bsd]\n---\n", "mit, bsd"),
+        ("---\nlicense: [\n---\n", None),
+        ("---\nlicense: mit\nauthor: Ren\xe9\n---\n", "mit"),
         ("---\ntags: [a]\n---\n", None),
         ("# Model\n---\nlicense: mit\n---\n", None),
         ("", None),
     ],
 )
 def test_a_licence_is_what_the_head_of_the_model_card_states(tmp_path, card, licence):
-    (tmp_path / "README.md").write_text(card)
+    (tmp_path / "README.md").write_text(card, "latin-1")
     assert weights.licence(str(tmp_path), None) == licence
 
 

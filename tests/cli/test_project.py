@@ -252,6 +252,7 @@ def test_every_absent_and_damaged_file_is_listed(run, demo, tmp_path):
     assert f"video/{videos[0].name}" in done.stdout.partition("damaged files (3)")[0]
     for path in (videos[1], videos[2], sounds[3]):
         assert path.name in done.stdout.partition("damaged files (3)")[2]
+    assert "damaged files (3): delete them and fetch again" in done.stdout
     assert "1 faults of the listing, 3 damaged files" in done.stdout
 
 

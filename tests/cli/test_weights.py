@@ -20,10 +20,14 @@ def convert(*arguments):
 
 @pytest.fixture
 def places(tmp_path):
-    """Return a ResNet, and the file that Places365's authors would publish of it."""
+    """Return a ResNet, and the file that Places365's authors would publish of it.
+
+    Their PyTorch was of a time when batches were not counted.
+    """
     torch.manual_seed(0)
     net = torchvision.models.resnet18(num_classes=3).eval()
-    state = {f"module.{k}": v for k, v in net.state_dict().items()}
+    own = {k: v for k, v in net.state_dict().items() if not k.endswith("num_batches_tracked")}
+    state = {f"module.{k}": v for k, v in own.items()}
     checkpoint = {"epoch": 90, "arch": "resnet18", "state_dict": state, "best_prec1": 54.7}
     path = tmp_path / "resnet18_places365.pth.tar"
     torch.save(checkpoint, path, _use_new_zipfile_serialization=False)
@@ -66,6 +70,13 @@ def test_what_is_no_state_dict_is_refused(tmp_path):
     assert done.exit_code == 1
     assert "holds no state dict" in done.stderr
     assert not (tmp_path / "w.safetensors").exists()
+
+
+def test_a_list_of_classes_that_is_no_text_is_named(places, tmp_path):
+    (tmp_path / "categories.txt").write_bytes(b"\xff\xfe")
+    done = convert(places[1], tmp_path / "w.safetensors", "--classes", tmp_path / "categories.txt")
+    assert done.exit_code == 1
+    assert "categories.txt is no UTF-8 text" in done.stderr
 
 
 def test_a_target_of_another_kind_is_refused(places, tmp_path):

@@ -1,3 +1,5 @@
+import gzip
+import resource
 import socket
 from email.utils import formatdate
 from itertools import pairwise
@@ -229,6 +231,38 @@ def test_a_server_that_is_not_there_is_told(client):
         client.server.url = f"http://127.0.0.1:{free.getsockname()[1]}"
         with pytest.raises(DownloadError, match=r"refused.*5 tries brought nothing new"):
             client()
+
+
+def test_a_server_that_ends_without_an_answer_is_told(client, server):
+    server.quirks += [lambda *_: None] * download.TRIES
+    with pytest.raises(DownloadError, match=r"zip: Connection aborted\.; 5 tries brought nothing"):
+        client()
+
+
+def test_a_length_of_too_many_digits_is_none(client, server):
+    huge = "9" * 5000  # more than Python makes an int of
+    server.quirks += [drop(1000), say(206, b"", Content_Range=f"bytes 1000-10239/{huge}")]
+    server.quirks.append(say(200, CONTENT, length=huge))
+    assert client() == CONTENT
+    assert server.ranges_asked == [None, "bytes=1000-", None]
+
+
+def test_a_disk_that_fills_up_is_told_and_what_came_is_kept(client):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5000, hard))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            client()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert client.part.read_bytes() == CONTENT[:5000]
+
+
+def test_packed_transfer_that_comes_all_the_same_is_told(client, server):
+    packed = gzip.compress(CONTENT)
+    server.quirks += [say(200, packed, Content_Encoding="gzip")] * download.TRIES
+    with pytest.raises(DownloadError, match="bytes, expected 10240: packed by gzip"):
+        client()
 
 
 def test_packed_transfer_is_declined(client, server):

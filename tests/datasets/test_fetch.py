@@ -213,6 +213,44 @@ def test_an_interruption_ends_all_connections(run, server, tmp_path):
     assert (tmp_path / "archives" / "b.zip").is_file()
 
 
+@pytest.mark.slow
+def test_the_command_ends_on_ctrl_c_though_a_server_sends_nothing(listed, server, tmp_path):
+    stalled, over, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def stall(*_):
+        stalled.set()
+        over.wait(20)
+        ended.set()
+
+    listed()
+    server.quirks.append(stall)
+    options = ["--sources", str(tmp_path / "list.yaml"), "--to", str(tmp_path / "set")]
+    code = ["-c", "from avsc.cli import app; app()", "data", "fetch", "--accept-licence", *options]
+    with subprocess.Popen([sys.executable, *code], stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert stalled.wait(20)
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate()
+            assert not ended.is_set()
+        finally:
+            over.set()
+            process.kill()
+    assert process.returncode == 130
+    assert said.endswith("error: interrupted; what came is kept, run again to continue\n")
+
+
+@pytest.mark.parametrize("kind", ["a file", "a link to nothing"])
+def test_a_folder_that_cannot_be_made_is_told(run, tmp_path, kind):
+    if kind == "a file":
+        (tmp_path / "set").write_bytes(b"in the way")
+    else:
+        (tmp_path / "set").symlink_to(tmp_path / "unmounted")
+    with pytest.raises(
+        FetchError, match=r"set cannot be made \(File exists\).*not mounted\? choose"
+    ):
+        run()
+
+
 def test_a_disk_without_room_is_told_before_anything_is_asked_for(run, server, monkeypatch):
     usage = namedtuple("usage", "free")
     monkeypatch.setattr("shutil.disk_usage", lambda _: usage(1000))

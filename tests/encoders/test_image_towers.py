@@ -74,6 +74,21 @@ def test_a_pretrained_clip_loses_its_projection_and_nothing_else(clip, tmp_path)
     assert tower.model.state_dict().keys() == kept.keys()
 
 
+@pytest.mark.parametrize("block", [CLIP, RESNET], ids=lambda b: b["name"])
+def test_the_state_dict_of_a_whole_network_fills_its_tower(block):
+    kwargs = block["model_kwargs"] | {"num_classes": 7}
+    whole = timm.create_model(block["name"], **kwargs).eval()
+    tower = create(block, weights=whole.state_dict())
+    with torch.inference_mode():
+        features = whole.forward_features(tower.prepare(PICTURES)[:, 0])
+        expected = whole.forward_head(features, pre_logits=True)
+    np.testing.assert_allclose(tower(PICTURES)["embedding"], expected, atol=1e-6)
+    short = {k: v for k, v in whole.state_dict().items() if k != "layer1.0.conv1.weight"}
+    short.pop("blocks.0.attn.qkv.weight", None)
+    with pytest.raises(ValueError, match=r"(qkv|conv1)\.weight missing"):
+        create(block, weights=short)
+
+
 @pytest.mark.parametrize("kwargs", [{"num_classes": 0}, {}])
 def test_a_pretrained_clip_that_lacks_a_tensor_is_refused(clip, tmp_path, kwargs):
     name = saved(clip, tmp_path, num_classes=7)

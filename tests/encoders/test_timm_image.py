@@ -139,6 +139,13 @@ def test_a_segment_has_one_picture():
 
 
 @pytest.mark.usefixtures("no_network")
+def test_a_name_that_timm_does_not_know_is_refused():
+    with pytest.raises(
+        ValueError, match=r"timm has no 'resnet51' .*; expected a name of timm\.list"
+    ):
+        avsc.encoders.create("timm_image", name="resnet51", weights="random")
+
+
 def test_without_network_the_error_says_what_to_do():
     with pytest.raises(
         FileNotFoundError, match=r"no pretrained 'convnext_atto'.* or set weights: t"

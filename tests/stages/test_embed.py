@@ -1,7 +1,8 @@
-"""Clips through an encoder: alone, in company, in bfloat16, and on a GPU."""
+"""Clips through an encoder: alone, in company, in bfloat16, by OpenVINO, and on a GPU."""
 
 import json
 import pickle
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from avsc.encoders import ast
 from stages import embed
 from tests.stages import toy_clips
 
+openvino = pytest.mark.skipif(not find_spec("openvino"), reason="needs the extra openvino")
 SECONDS = {"a": 2, "b": 3, "c": 2, "d": 2, "e": 1}
 EARS = {"encoder": "ast", **ast.TINY, "batch_size": 4}
 EYES = toy_clips.EYES | {"batch_size": 4, "views": {"count": 3, "seed": 1}}
@@ -128,11 +130,51 @@ def test_bfloat16_is_a_part_of_the_key_and_reported_with_its_deviation(monkeypat
     monkeypatch.setattr(precision, "MOST", 0.05)  # a network of four channels rounds coarsely
     plain, about, report = run(EYES)
     assert "precision" not in about
-    assert (report["precision"], report["deviation"]) == ("float32", None)
+    assert (report["engine"], report["precision"]) == ("torch", "float32")
+    assert report["deviation"] is None
     key, about, report = run(EYES | {"precision": "bfloat16"})
     assert not set(key.values()) & set(plain.values())
     assert about["precision"] == report["precision"] == "bfloat16"
     assert 0 < report["deviation"] < 0.05
+
+
+@openvino
+@pytest.mark.slow
+@pytest.mark.usefixtures("_project")
+def test_an_engine_is_a_part_of_the_key_and_reported_with_its_deviation():
+    plain, about, _ = run(EYES)
+    assert "engine" not in about
+    key, about, report = run(EYES | {"engine": "openvino"})
+    assert not set(key.values()) & set(plain.values())
+    assert about["engine"] == report["engine"] == "openvino"
+    assert report["precision"] == "float32"
+    assert 0 <= report["deviation"] < 1e-4
+
+
+@openvino
+@pytest.mark.slow
+@pytest.mark.parametrize("block", [EARS, EYES], ids=["ears", "eyes"])
+def test_by_openvino_a_clip_has_the_arrays_of_torch_and_its_bits_at_any_number_of_cores(
+    root, monkeypatch, block
+):
+    block = of_views(block)
+    expected, found = encoded(block, root), encoded(block | {"engine": "openvino"}, root)
+    monkeypatch.setenv("AVSC_CORES", "1")
+    again = encoded(block | {"engine": "openvino"}, root)
+    for clip_id, arrays in expected.items():
+        assert set(found[clip_id]) == set(arrays)
+        for name, array in arrays.items():
+            np.testing.assert_allclose(found[clip_id][name], array, rtol=1e-4, atol=1e-5)
+            np.testing.assert_array_equal(again[clip_id][name], found[clip_id][name])
+
+
+@openvino
+def test_by_openvino_an_encoder_can_be_opened_twice_and_anew_in_another_process(root):
+    embedder = Embedder(EYES | {"engine": "openvino"}, varied=(), root=root / "data")
+    first, second = (next(embedder()(iter(SECONDS))) for _ in range(2))
+    elsewhere = next(pickle.loads(pickle.dumps(embedder))()(iter(SECONDS)))
+    for again in (second, elsewhere):
+        np.testing.assert_array_equal(again["embedding"], first["embedding"])
 
 
 @pytest.mark.usefixtures("_project")
@@ -151,7 +193,7 @@ def test_where_float32_runs_in_its_place_the_arrays_are_those_of_float32(monkeyp
 def test_another_process_computes_as_was_settled_here(root, monkeypatch):
     monkeypatch.setattr(precision, "suits", lambda _: False)
     embedder = Embedder(EYES | {"precision": "bfloat16"}, varied=(), root=root / "data")
-    embedder.settle(name="eyes")
+    embedder.settle()
     assert pickle.loads(pickle.dumps(embedder)).how == precision.How()
 
 
@@ -159,4 +201,4 @@ def test_what_has_no_network_has_no_precision(root):
     block = {"encoder": "logmel", "weights": "none", "precision": "bfloat16", "compile": True}
     message = "embed.ears has no network, but precision and compile; drop that"
     with pytest.raises(ValueError, match=message):
-        Embedder(block, varied=(), root=root / "data").settle(name="ears")
+        Embedder(block, varied=(), name="ears", root=root / "data").settle()

@@ -91,8 +91,9 @@ def test_cells_trained_side_by_side_are_those_trained_one_after_the_other(projec
 
 
 @pytest.mark.slow
-def test_a_cell_that_fails_side_by_side_is_the_error_of_the_study(project, monkeypatch):
-    monkeypatch.setenv("AVSC_PROCESSES", "2")
+@pytest.mark.parametrize("count", ["1", "2"])
+def test_a_cell_that_fails_is_the_error_of_the_study_which_names_it(project, monkeypatch, count):
+    monkeypatch.setenv("AVSC_PROCESSES", count)
     rows = {"plain": {}, "wild": {"set": {"fit.lr": 1e30}}}
     with pytest.raises(ValueError, match=r"training loss is (nan|inf).*lower fit.lr") as told:
         run(project, "wild", rows=rows)
