@@ -86,3 +86,11 @@ def test_processes_end_with_the_one_that_started_them(monkeypatch):
         gone, left = psutil.wait_procs(children, timeout=60)
     assert len(gone) == 2
     assert not left
+
+
+def test_processes_that_are_no_copies_do_the_same(monkeypatch):
+    monkeypatch.setenv("AVSC_PROCESSES", "2")
+    monkeypatch.setattr(sys, "platform", "darwin")  # where a copy of a process is not safe
+    done = sorted(processes.side_by_side(squared, range(3), memory_bytes=1))
+    assert [(a, b) for a, b, _ in done] == [(0, 0), (1, 1), (2, 4)]
+    assert os.getpid() not in {pid for *_, pid in done}
