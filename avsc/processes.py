@@ -110,15 +110,17 @@ def side_by_side(
             )
             processes[-1].start()
             there.close()  # so that the end of the process is the end of the pipe
-            here.send(todo[0])
             having[here] = todo.popleft()
+            here.send((having[here],))
         while having:
             for pipe in wait(having):
                 assert isinstance(pipe, Connection)
                 yield _received(pipe, having.pop(pipe))
                 if todo:
-                    pipe.send(todo[0])
                     having[pipe] = todo.popleft()
+                pipe.send((having[pipe],) if pipe in having else ())
+        for process in processes:
+            process.join()
     finally:
         for process in processes:
             process.kill()
@@ -158,8 +160,8 @@ def _serve(function: Callable[[Any], object], pipe: Connection, rank: int) -> No
     Thread(target=_end_with_parent, daemon=True).start()
     if device() == "cuda":
         os.environ["AVSC_DEVICE"] = f"cuda:{rank % torch.cuda.device_count()}"
-    while True:
-        item = pipe.recv()
+    while task := pipe.recv():
+        (item,) = task
         answer: tuple[object, Exception | None]
         try:
             answer = _noting(function, item), None
