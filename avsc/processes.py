@@ -4,7 +4,6 @@ import os
 import re
 import signal
 import socket
-import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing import get_context, parent_process
@@ -98,9 +97,7 @@ def side_by_side(
     if count < 2:
         yield from (_noting(function, item) for item in items)
         return
-    # Where there is no GPU, whose state no copy of a process may use, a copy starts at once.
-    copies = sys.platform == "linux" and device() == "cpu"
-    context: Any = get_context("fork" if copies else "spawn")
+    context = get_context("spawn")  # a copy of this process could use neither a GPU nor autograd
     todo, having, processes = deque(items), {}, []
     try:
         for rank in range(count):

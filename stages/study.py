@@ -19,6 +19,7 @@ from avsc.studies import Portion
 from avsc.training import stacked
 
 COPIES = 3  # of the arrays, in memory: as they are read, standardised, and on the way there
+BARE_BYTES = 5 * 10**8  # of a process that has loaded torch
 
 
 def main(name: str) -> None:
@@ -26,7 +27,7 @@ def main(name: str) -> None:
     todo = studies.portions(study)
     encoders = {one.block[m] for one in todo for m in experiment.MODALITIES} - {"none"}
     files = (p for e in encoders for p in shard.paths(Path("data/embeddings") / e))
-    needed = COPIES * sum(p.stat().st_size for p in files)
+    needed = BARE_BYTES + COPIES * sum(p.stat().st_size for p in files)
     done = processes.side_by_side(Trainer(out), todo, memory_bytes=needed)
     cells = [(cell, seed) for cell in studies.cells(study) for seed in study["seeds"]]
     with tqdm(total=len(cells), desc=name, unit="cell") as bar:
