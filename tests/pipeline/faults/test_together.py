@@ -64,7 +64,7 @@ def waiting(project, turn, *command):
     seen = os.open(here, os.O_RDONLY | os.O_NONBLOCK)
     word = os.open(going, os.O_RDWR)
     env = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    env |= {"PYTHONPATH": str(project.root / ".trace"), "AVSC_TURN": turn}
+    env |= {"PYTHONPATH": str(project.root / ".trace"), "AVSC_TURN": turn, "AVSC_PROCESSES": "1"}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(["python", "-m", *command], cwd=project.root, env=env, **pipes) as begun:
         ended = os.pidfd_open(begun.pid)
