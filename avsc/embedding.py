@@ -178,6 +178,9 @@ class Embedder:
         network = getattr(self.encoder, "model", None)
         if network is not None:
             precision.tune(network, self.how)
+            if self.how.engine != "torch":  # which makes its program before threads are at work
+                with torch.inference_mode():
+                    network(self.encoder.prepare(self._rows(next(iter(self.library)))))
         return network
 
     @cached_property

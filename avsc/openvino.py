@@ -4,7 +4,6 @@ import copy
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from typing import Any
 
 import torch
@@ -37,14 +36,17 @@ def forward(
     """Return what computes as `network` does now, row after row, each in one thread.
 
     So the bits of a row hang neither on its company nor on the number of cores, and one program
-    serves any number of rows. Threads may call it side by side, as many as there are cores.
+    serves any number of rows. The first call makes it, for rows of its shape, while no other thread
+    may compute with torch: torch's export counts its modes for the whole process. From then on
+    threads may call it side by side, as many as there are cores.
 
     Args:
         network: rows -> (embedding, ...), in evaluation mode; it may get this as its `forward`.
         precision: of products.
 
     Raises:
-        ValueError: if the network lies on another device than a CPU.
+        ValueError: if the network lies on another device than a CPU, or, when called, if a row is
+            of another shape than the first ones.
     """
     if (device := next(network.parameters()).device.type) != "cpu":
         raise ValueError(
@@ -53,12 +55,19 @@ def forward(
         )
     plain = copy.copy(network)
 
-    @cache
-    def program(shape: Sequence[int]) -> Any:
-        return _program(plain, shape, precision)
+    made: dict[Sequence[int], Any] = {}
 
     def run(rows: Float32[Tensor, "row ..."]) -> tuple[Float32[Tensor, "row ..."], ...]:
-        request = CONVERTER.submit(program, rows.shape[1:]).result().create_infer_request()
+        shape = tuple(rows.shape[1:])
+        if not made:
+            made[shape] = CONVERTER.submit(_program, plain, shape, precision).result()
+        if shape not in made:
+            raise ValueError(
+                f"engine: openvino takes rows of one shape, found {shape} after "
+                f"{next(iter(made))}; set decode.seconds, so that all clips are as long, or drop "
+                "engine"
+            )
+        request = made[shape].create_infer_request()
         found = [request.infer([row.numpy()]).values() for row in rows.split(1)]
         return tuple(torch.cat([*map(torch.from_numpy, part)]) for part in zip(*found, strict=True))
 

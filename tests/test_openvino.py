@@ -54,9 +54,21 @@ class Largest(nn.Linear):
         return (rows.amax(dim=1, keepdim=True),)
 
 
-def test_rows_of_another_shape_may_come_in_another_thread(engine):
+def test_rows_of_the_first_shape_may_come_in_other_threads_and_others_are_refused(engine):
     run = engine.forward(Largest(1, 1), precision="float32")
-    for size in (2, 5, 2):
+    assert run(torch.arange(3)[None].float())[0].tolist() == [[2]]
+    for _ in range(2):
+        with ThreadPoolExecutor(1) as thread:
+            (found,) = thread.submit(run, torch.arange(3)[None].float()).result()
+        assert found.tolist() == [[2]]
+    expected = r"takes rows of one shape, found \(5,\) after \(3,\); set decode.seconds, .* drop"
+    with pytest.raises(ValueError, match=expected):
+        run(torch.arange(5)[None].float())
+
+
+def test_networks_may_be_converted_one_after_the_other_in_threads_that_end(engine):
+    for size in (2, 3):
+        run = engine.forward(Largest(1, 1), precision="float32")
         with ThreadPoolExecutor(1) as thread:
             (found,) = thread.submit(run, torch.arange(size)[None].float()).result()
         assert found.tolist() == [[size - 1]]
