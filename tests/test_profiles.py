@@ -257,6 +257,7 @@ class Stub(nn.Module):
 
 @pytest.mark.parametrize(("profile", "name"), blocks("finetune"))
 def test_tuning_takes_a_step_with_the_head_and_the_precision_of_its_block(profile, name):
+    AcceleratorState._reset_state(reset_partial_state=True)  # of an earlier test
     block, tree = TREES[profile]["finetune"][name], TREES[profile]
     named = {
         m: next(n for n, b in tree["embed"].items() if b == block[m])

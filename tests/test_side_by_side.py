@@ -14,7 +14,8 @@ from avsc import processes
 
 def workers(parent):
     """Return the processes that work for another; one beside them counts semaphores."""
-    return [c for c in parent.children() if any("spawn_main" in word for word in c.cmdline())]
+    alive = [c for c in parent.children() if c.status() != psutil.STATUS_ZOMBIE]
+    return [c for c in alive if any("spawn_main" in word for word in c.cmdline())]
 
 
 def squared(number):
