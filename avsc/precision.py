@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float32
 from torch import Tensor, nn
@@ -63,7 +64,7 @@ class How:
 def settled(
     how: How, network: nn.Module, tried: Sequence[Tensor], *, name: str
 ) -> tuple[How, float | None]:
-    """Return how the network can compute, and how far what was tried last deviates.
+    """Return how the network can compute, and how far what was tried last deviates, if finite.
 
     An engine and bfloat16 are tried. What is not good enough gives way, bfloat16 first.
 
@@ -83,7 +84,7 @@ def settled(
     so = forward(network, how)
     why = _hindrance(how, device.type) if half else ""
     if not why:
-        found = max(deviation(network, so, rows.to(device)) for rows in tried)
+        found = float(np.max([deviation(network, so, rows.to(device)) for rows in tried]))
         if found < MOST:
             return how, found
         way = "in bfloat16" if half else f"by {how.engine}"
@@ -91,7 +92,8 @@ def settled(
     log.warning("%s runs in %s: %s", name, "float32" if half else "torch", why)
     weaker = replace(how, precision="float32") if half else replace(how, engine="torch")
     how, last = settled(weaker, network, tried, name=name)
-    return how, found if last is None else last
+    told = found if last is None else last
+    return how, told if told is None or np.isfinite(told) else None
 
 
 def _hindrance(how: How, device: str) -> str:

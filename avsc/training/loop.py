@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from avsc.training.dropout import replaced
 from avsc.training.folds import Fold, check
 from avsc.training.options import Options
 from avsc.training.strategies import schedules
@@ -51,7 +52,7 @@ def fit(
         for f in (train.to(device), val.to(device))
     )
     torch.manual_seed(seed)  # of dropout
-    run = Run(system.head, o, num_classes, torch.Generator().manual_seed(seed))
+    run = Run(replaced(system.head), o, num_classes, torch.Generator().manual_seed(seed))
     if hasattr(run.head, "solve"):
         run.head.solve(train.x, train.targets)
         history: list[dict[str, Any]] = [{"phase": "solve", "epoch": 0, **evaluate(run.head, val)}]

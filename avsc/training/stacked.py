@@ -9,6 +9,7 @@ batches, little where the products take the time.
 import copy
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,12 +17,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state
 
+from avsc.training import dropout
 from avsc.training.folds import Fold, check
 from avsc.training.loop import epochs
 from avsc.training.options import Options
 from avsc.training.strategies import schedules
 from avsc.training.system import Batch, System
-from avsc.training.validation import calibrate, check_finite
+from avsc.training.validation import calibrate, check_finite, logits, scores
 
 LAYERS = (nn.Linear, nn.BatchNorm1d, nn.LayerNorm, nn.ReLU, nn.GELU, nn.Dropout, nn.Identity)
 OWN_TRAINING = ("loss", "phases", "solve")
@@ -91,9 +93,9 @@ class Masked(nn.Module):
 
     mask: Tensor
 
-    def __init__(self, keep: float, order: list["Masked"]) -> None:
+    def __init__(self, p: float, order: list["Masked"]) -> None:
         super().__init__()
-        self.keep, self.order, self.row = keep, order, torch.Size()
+        self.p, self.order, self.row = p, order, torch.Size()
         self.register_buffer("mask", torch.ones(()))
 
     def forward(self, x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
@@ -119,10 +121,7 @@ class Stack:
         self.o, self.size = o, len(heads)
         self.parameters, self.buffers = stack_module_state(list(heads))
         self.called: list[Masked] = []
-        self.head = copy.deepcopy(heads[0])
-        for name, layer in list(self.head.named_modules()):
-            if type(layer) is nn.Dropout and layer.p:
-                self.head.set_submodule(name, Masked(1 - layer.p, self.called))
+        self.head = dropout.replaced(copy.deepcopy(heads[0]), partial(Masked, order=self.called))
         self.orders = [torch.Generator().manual_seed(seed) for seed in seeds]
         self.dropouts = [torch.Generator(device).manual_seed(seed) for seed in seeds]
 
@@ -203,8 +202,9 @@ class Stack:
         for rng in self.dropouts:
             for name in names:
                 layer: Any = self.head.get_submodule(name)
-                mask = torch.empty(rows, *layer.row, device=device)
-                drawn[name].append(mask.bernoulli_(layer.keep, generator=rng).div_(layer.keep))
+                shape = torch.Size((rows, *layer.row))
+                mask = dropout.factors(shape, layer.p, device=device, generator=rng)
+                drawn[name].append(mask)
         return {f"{name}.mask": torch.stack(masks) for name, masks in drawn.items()}
 
     def _forward(self, parameters: Any, buffers: Any, x: Batch) -> Tensor:
@@ -213,13 +213,5 @@ class Stack:
     def _evaluate(self, fold: Fold) -> list[dict[str, float]]:
         """Return mean cross-entropy and accuracy of each member."""
         self.head.eval()
-        with torch.no_grad():
-            forward = torch.vmap(self._forward, in_dims=(0, 0, None))
-            logits = forward(self.parameters, self.buffers, fold.x)
-        return [
-            {
-                "val_loss": nn.functional.cross_entropy(own.double(), fold.targets).item(),
-                "val_accuracy": (own.argmax(1) == fold.targets).double().mean().item(),
-            }
-            for own in logits
-        ]
+        forward = partial(torch.vmap(self._forward, (0, 0, None)), self.parameters, self.buffers)
+        return [scores(own, fold.targets) for own in logits(forward, fold)]

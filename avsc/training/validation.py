@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from avsc.training.folds import Fold
@@ -20,10 +20,14 @@ AT_ONCE = 4096  # rows
 
 def evaluate(forward: Callable[[Batch], Tensor], fold: Fold) -> dict[str, float]:
     """Return mean cross-entropy and accuracy over the rows of `fold`."""
-    logits = _logits(forward, fold)
+    return scores(logits(forward, fold), fold.targets)
+
+
+def scores(found: Float[Tensor, "row scene"], targets: Int64[Tensor, " row"]) -> dict[str, float]:
+    """Return mean cross-entropy and accuracy of logits."""
     return {
-        "val_loss": nn.functional.cross_entropy(logits.double(), fold.targets).item(),
-        "val_accuracy": (logits.argmax(1) == fold.targets).double().mean().item(),
+        "val_loss": nn.functional.cross_entropy(found.double(), targets).item(),
+        "val_accuracy": (found.argmax(1) == targets).double().mean().item(),
     }
 
 
@@ -42,15 +46,17 @@ def check_finite(val_loss: float, name: str, epoch: int, o: Options) -> None:
 
 def calibrate(system: System, fold: Fold) -> None:
     """Fit the temperature of a trained system on rows that are prepared."""
-    logits = _logits(system.eval().head, fold).double().cpu().numpy()
-    system.temperature.fill_(fit_temperature(logits, fold.targets.cpu().numpy()))
+    found = logits(system.eval().head, fold).double().cpu().numpy()
+    system.temperature.fill_(fit_temperature(found, fold.targets.cpu().numpy()))
 
 
-def _logits(forward: Callable[[Batch], Tensor], fold: Fold) -> Float[Tensor, "row scene"]:
+def logits(forward: Callable[[Batch], Tensor], fold: Fold) -> Float[Tensor, "... row scene"]:
+    """Return what `forward` gives for all rows, without gradients."""
     with torch.inference_mode():
         return torch.cat(
             [
                 forward({m: rows[start : start + AT_ONCE] for m, rows in fold.x.items()})
                 for start in range(0, len(fold.targets), AT_ONCE)
-            ]
+            ],
+            dim=-2,
         )
