@@ -5,6 +5,7 @@ import importlib
 import os
 import pkgutil
 import platform
+import time
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -96,17 +97,26 @@ def _cpu() -> str:
     return found[0] if found else platform.processor() or platform.machine()
 
 
-def run(modules: Sequence[ModuleType], *, quick: bool) -> str:
-    """Run benchmarks one after the other, print what there is to see, return it as Markdown."""
+def run(modules: Sequence[ModuleType], *, quick: bool, output: Path | None) -> None:
+    """Run benchmarks one after the other; print each table, and write the page, when it is there.
+
+    Args:
+        modules: files of bench/.
+        quick: whether to do too little work for numbers that mean something.
+        output: the page, as Markdown; None writes none.
+    """
     facts = "\n".join(f"- {name}: {value}" for name, value in machine().items())
     page = [f"# Benchmarks{' (quick: the numbers mean nothing)' if quick else ''}\n\n{facts}\n"]
     print(page[0])  # noqa: T201
     for module in modules:
         about, _, more = (module.__doc__ or "").partition("\n")
+        start = time.monotonic()
         table = markdown(module.results(quick=quick))
+        print(f"{about} ({time.monotonic() - start:.0f} s)\n{table}\n", flush=True)  # noqa: T201
         page.append("\n\n".join(filter(None, [f"## {about}", more.strip(), table])) + "\n")
-        print(f"{about}\n{table}\n", flush=True)  # noqa: T201
-    return "\n".join(page)
+        if output:
+            output.parent.mkdir(parents=True, exist_ok=True)
+            output.write_text("\n".join(page), "utf-8")
 
 
 def main(name: str = "") -> None:
@@ -122,7 +132,5 @@ def main(name: str = "") -> None:
         parser.add_argument("names", nargs="*", choices=[*names(), []], help="default: all")
     asked = parser.parse_args()
     chosen = [name] if name else asked.names or names()
-    page = run([importlib.import_module(f"bench.{n}") for n in chosen], quick=asked.quick)
-    if asked.output:
-        asked.output.parent.mkdir(parents=True, exist_ok=True)
-        asked.output.write_text(page, "utf-8")
+    modules = [importlib.import_module(f"bench.{n}") for n in chosen]
+    run(modules, quick=asked.quick, output=asked.output)

@@ -19,7 +19,6 @@ from torch.utils.data import DataLoader
 from avsc.device import device
 from avsc.heads.early import Head
 from avsc.threads import cores
-from avsc.training.dropout import replaced
 from avsc.training.folds import Fold
 from avsc.training.loop import Run
 from avsc.training.options import Options
@@ -78,7 +77,7 @@ def flop_a_segment() -> float:
 def training(head: Head, train: Fold, val: Fold, *, batch: int) -> Iterator[float]:
     """Yield the training loss of epoch after epoch, of the loop that `train` uses."""
     options = Options(epochs=100, batch_size=batch, lr=LR, weight_decay=WEIGHT_DECAY)
-    run = Run(replaced(head), options, SCENES, torch.Generator().manual_seed(0))
+    run = Run(head, options, SCENES, torch.Generator().manual_seed(0))
     for row in run.fit_phase(*run.phases()[0], train, val):
         yield row["train_loss"]
 

@@ -52,7 +52,7 @@ def fit(
         for f in (train.to(device), val.to(device))
     )
     torch.manual_seed(seed)  # of dropout
-    run = Run(replaced(system.head), o, num_classes, torch.Generator().manual_seed(seed))
+    run = Run(system.head, o, num_classes, torch.Generator().manual_seed(seed))
     if hasattr(run.head, "solve"):
         run.head.solve(train.x, train.targets)
         history: list[dict[str, Any]] = [{"phase": "solve", "epoch": 0, **evaluate(run.head, val)}]
@@ -74,7 +74,7 @@ class Run:
     """One head being trained.
 
     Attributes:
-        head: it.
+        head: it; its dropouts become ours.
         o: how.
         num_classes: of scenes.
         rng: of the order of rows, and of every strategy that draws.
@@ -84,6 +84,9 @@ class Run:
     o: Options
     num_classes: int
     rng: torch.Generator
+
+    def __post_init__(self) -> None:
+        replaced(self.head)
 
     def phases(self) -> list[tuple[str, list[nn.Module], Callable[[Batch], Tensor]]]:
         """Return name, modules and forward of each part that is trained on its own."""

@@ -5,6 +5,7 @@ import sys
 from fractions import Fraction
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -187,3 +188,14 @@ def test_an_unknown_benchmark_is_refused(monkeypatch, capsys):
     with pytest.raises(SystemExit):
         _table.main()
     assert "invalid choice: 'teleport'" in capsys.readouterr().err
+
+
+def test_what_was_measured_is_written_though_a_later_benchmark_fails(tmp_path):
+    def failing(**_):
+        raise MemoryError
+
+    row = _turns.compared("work", "other", 1.0, 2.0)
+    page, fine = tmp_path / "page.md", SimpleNamespace(__doc__="Fine.", results=lambda **_: [row])
+    with pytest.raises(MemoryError):
+        _table.run([fine, SimpleNamespace(results=failing)], quick=True, output=page)
+    assert "## Fine.\n" in page.read_text()

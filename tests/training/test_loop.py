@@ -114,7 +114,9 @@ def test_what_an_earlier_phase_trained_stays_as_it_was():
 
 
 def batches(f, **options):
-    return list(Run(None, Options(**options), 3, torch.Generator().manual_seed(0))._batches(f))
+    return list(
+        Run(nn.Identity(), Options(**options), 3, torch.Generator().manual_seed(0))._batches(f)
+    )
 
 
 def test_no_gradient_is_worked_out_for_what_rests_in_a_phase():
