@@ -215,10 +215,9 @@ def test_a_study_trains_different_cells_with_different_seeds(profile, name):
 
 @pytest.mark.parametrize(("profile", "name"), blocks("study"))
 def test_published_numbers_say_by_which_protocol(profile, name):
-    for row in TREES[profile]["study"][name].get("rows", {}).values():
-        if published := row.get("published"):
-            assert published.keys() <= {"protocol", "log_loss", "accuracy"}
-            assert published["protocol"] in ("segment", "clip", "clip micro")
+    for published in studies.published(TREES[profile]["study"][name]).values():
+        assert published.keys() <= {"protocol", "log_loss", "accuracy"}
+        assert published["protocol"] in ("segment", "clip", "clip micro")
 
 
 @pytest.mark.parametrize(("profile", "name"), blocks("ensemble"))
