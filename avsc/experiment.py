@@ -123,13 +123,7 @@ def _aligned(
     scopes = {e.scope for e in read.values()}
     if len(scopes) > 1:
         read = {m: e.pooled() if e.scope == "segment" else e for m, e in read.items()}
-    first, *others = read.values()
-    for other in others:
-        if differ := np.flatnonzero(first.count != other.count).tolist():
-            raise ValueError(
-                f"{' and '.join(map(str, directories.values()))} disagree on the rows of "
-                f"{len(differ)} clips, the first {clip_id[differ[0]]!r}; run `dvc repro`"
-            )
+    embeddings.check_rows({directories[m]: e.count for m, e in read.items()}, clip_id)
     return read, "clip" if "clip" in scopes else "segment"
 
 

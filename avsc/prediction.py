@@ -30,7 +30,7 @@ class Timeline:
     Attributes:
         scenes: name of each column.
         spans: start and end of each row, in s; seconds, or windows where it is clips
-            that are classified.
+            that are classified. The last window may begin before its predecessor ends.
         probs: of each row.
         pictures: a JPEG for each second; none where the file has no pictures.
         notes: what somebody who reads the numbers has to know about the file.
@@ -44,8 +44,12 @@ class Timeline:
 
     @property
     def whole(self) -> Float64[np.ndarray, " scene"]:
-        """Return the probabilities of the file: the means over its rows."""
-        return self.probs.mean(axis=0)
+        """Return the probabilities of the file: the means over its seconds.
+
+        A second that two windows hold counts with the earlier one alone.
+        """
+        added = np.diff([0, *(end for _, end in self.spans)])  # seconds by each row
+        return np.average(self.probs, axis=0, weights=added / added[0])
 
 
 def predict(p: Predictor, recording: Recording) -> Timeline:

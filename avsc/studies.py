@@ -16,13 +16,14 @@ def cells(study: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
         rows: {name: {set: {dotted.key: value}, published: ...}}
         grid: {axis: ...}, a cell for each combination, where an axis is either
-            dotted.key: [values] or any word: {label: {dotted.key: value}}
+            dotted.key: [values] or any word: {label: {dotted.key: value}};
+            published: {cell: ...} beside it
 
     With `stack: true` beside it the stage `study` trains the seeds of a cell at once, where its
     head can (training/stacked.py); without, one after the other.
 
     Raises:
-        ValueError: if it has neither or both.
+        ValueError: if it has neither or both, or published scores of no cell.
     """
     if ("rows" in study) == ("grid" in study):
         raise ValueError(f"a study has either rows or a grid, found {sorted(study)}")
@@ -36,7 +37,19 @@ def cells(study: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
             }
             for combined in product(*axes)
         }
+    if unknown := [cell for cell in published(study) if cell not in changes]:
+        raise ValueError(
+            f"published has {unknown[0]!r}, which is no cell; expected one of "
+            f"{', '.join(map(repr, changes))}"
+        )
     return {name: _changed(study["base"], change) for name, change in changes.items()}
+
+
+def published(study: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return {cell: a paper's scores} of the cells that have any."""
+    if "rows" in study:
+        return {n: row["published"] for n, row in study["rows"].items() if "published" in row}
+    return dict(study.get("published", {}))
 
 
 @dataclass(frozen=True, repr=False)

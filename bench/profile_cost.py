@@ -67,7 +67,7 @@ def rows(
         found, clip = decoded(Path(folder), tree["decode"], size=size)
         table = {"decode": found}
         for encoder, block in tree["embed"].items():
-            table[encoder] = encoded(block, clip)
+            table[encoder] = encoded(offline(block), block, clip)
     sums = {k: sum(cost[k] for cost in table.values()) for k in found}
     read = largest_input(tree, {n: cost["read"] for n, cost in table.items()})
     made = [_row(f"{name}: {n}", cost, clips) for n, cost in table.items()]
@@ -105,9 +105,9 @@ def decoded(
     return cost | {"passes_flop": 0.0, "passes_s": took}, clip
 
 
-def encoded(block: Mapping[str, Any], clip: Clip) -> dict[str, float]:
-    """Return what encoding a clip costs, and, on an average clip, what its views add."""
-    encoder, arrays = offline(block), media.arrays(clip.waveform, clip.pictures)
+def encoded(encoder: Any, block: Mapping[str, Any], clip: Clip) -> dict[str, float]:
+    """Return what encoding a clip costs, and, on an average clip, what its block's views add."""
+    arrays = media.arrays(clip.waveform, clip.pictures)
     net = getattr(encoder, "model", torch.nn.Identity()).requires_grad_(requires_grad=False)
     made: dict[str, np.ndarray] = {}
     arithmetic = flop(lambda: made.update(encoder(embedding.rows(encoder, arrays))))

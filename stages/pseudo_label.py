@@ -25,9 +25,11 @@ def main() -> None:
     names: dict[str, list[list[str]]] = {}
     classes: dict[str, tuple[str, ...]] = {}
     rows: list[tuple[str, int | None]] = []
-    for kind in kinds:
+    found = {k: embeddings.read(d, ids, "logits") for k, d in directories.items()}
+    if len({tags.scope for tags in found.values()}) == 1:
+        embeddings.check_rows({directories[k]: t.count for k, t in found.items()}, ids)
+    for kind, tags in found.items():
         block = p[kind]
-        tags = embeddings.read(directories[kind], ids, "logits")
         probs, count = probabilities(
             tags.rows, tags.count, activation=block["activation"], pooling=block["pooling"]
         )

@@ -60,8 +60,10 @@ def on_clips(inputs: Mapping[str, str], data: experiment.Data) -> Iterator[Case]
         directory = Path("data/disturbed") / encoder
         for d in disturbances.read(directory):
             e = embeddings.read(directory, [item for item, _ in d.clips(test.clip_id)])
-            rows = e.rows if e.scope == data.scope else e.pooled().rows
-            yield d, test.x | {m: torch.from_numpy(rows)}
+            e = e if e.scope == data.scope else e.pooled()
+            plain = Path("data/embeddings") / encoder
+            embeddings.check_rows({plain: test.count, directory: e.count}, test.clip_id)
+            yield d, test.x | {m: torch.from_numpy(e.rows)}
 
 
 if __name__ == "__main__":

@@ -26,12 +26,11 @@ def main(name: str) -> None:
     for number, (cell, _) in enumerate(trained(directory / "cells.json", study)):
         report = evaluation.report(directory / f"{number:04d}.parquet", seconds=seconds)
         reports[cell].append(report)
-    rows = []
+    rows, published = [], studies.published(study)
     for cell, found in reports.items():
         row: dict[str, Any] = {"data": data, "study": name, "cell": cell, "seeds": len(found)}
-        published = study.get("rows", {}).get(cell, {}).get("published", {})
         row |= {k: v for p in ("segment", "clip") for k, v in spread(p, found).items()}
-        rows.append(row | {f"published_{k}": published.get(k) for k in PUBLISHED})
+        rows.append(row | {f"published_{k}": published.get(cell, {}).get(k) for k in PUBLISHED})
     metrics.write_table(Path(f"metrics/studies/{name}.csv"), rows)
     classes = [
         {"data": data, "cell": cell, "protocol": protocol, **row}

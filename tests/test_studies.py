@@ -1,6 +1,6 @@
 import pytest
 
-from avsc.studies import cells, portions
+from avsc.studies import cells, portions, published
 
 BASE = {"audio": "ast", "video": "convnext", "head": "early", "fit": {"lr": 0.1, "epochs": 2}}
 
@@ -74,3 +74,14 @@ def test_cells_that_read_the_same_are_trained_one_after_the_other_and_keep_their
         ("three", (4, 5), (7, 8)),
         ("two", (2, 3), (7, 8)),
     ]
+
+
+def test_published_scores_stand_at_rows_and_beside_a_grid():
+    scores = {"protocol": "segment", "accuracy": 77.0}
+    rows = {"base": BASE, "rows": {"plain": {}, "late": {"published": scores}}}
+    grid = {"base": BASE, "grid": {"fit.lr": [1, 2]}, "published": {"lr=2": scores}}
+    assert published(rows) == {"late": scores}
+    assert published(grid) == {"lr=2": scores}
+    assert list(cells(grid)) == ["lr=1", "lr=2"]
+    with pytest.raises(ValueError, match="published has 'lr=3', which is no cell; expected one of"):
+        cells(grid | {"published": {"lr=3": scores}})

@@ -7,7 +7,7 @@ attributes    modality = audio | video, scope = segment | clip, classes
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,6 +67,19 @@ def _not_finite(rows: np.ndarray, count: np.ndarray, clip_id: Sequence[str]) -> 
     """Return the first clip with a row that is not finite."""
     row = next(i for i, row in enumerate(rows) if not np.isfinite(row).all())
     return clip_id[int(np.searchsorted(np.cumsum(count), row, side="right"))]
+
+
+def check_rows(count: Mapping[Path, Int64[np.ndarray, " clip"]], clip_id: Sequence[str]) -> None:
+    """Raise a ValueError unless every directory has as many rows of each clip."""
+    first, *others = count
+    for other in others:
+        if differ := np.flatnonzero(count[first] != count[other]).tolist():
+            clip = differ[0]
+            raise ValueError(
+                f"{first} and {other} disagree on the rows of {len(differ)} clips, the first "
+                f"{clip_id[clip]!r} with {count[first][clip]} and {count[other][clip]}; import "
+                "whole features, or delete the folder that lacks rows, and run `dvc repro`"
+            )
 
 
 def clips(directory: Path) -> set[str]:

@@ -10,6 +10,7 @@ The file carries its digest: see parquet.py.
 """
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -54,7 +55,8 @@ def read(
         count: rows of each clip: its seconds, or one.
 
     Raises:
-        ValueError: if the file is damaged, has other columns, or lacks a clip or a second.
+        ValueError: if the file is damaged, has other columns, lacks a clip or a second, or has
+            seconds of a clip for which there are no rows.
     """
     table = _table(path)
     keys = zip(table["clip_id"].to_pylist(), table["segment"].to_pylist(), strict=True)
@@ -67,6 +69,16 @@ def read(
         raise ValueError(
             f"{path} lacks {len(missing)} of {len(wanted)} rows, the first {missing[0]}; labels of "
             "seconds suit systems of seconds, labels of clips any: see pseudo_label.*.pooling"
+        )
+    labelled = Counter(table["clip_id"].to_pylist())
+    if more := [
+        (c, n) for c, n in zip(clip_id, count, strict=True) if not whole and labelled[c] > n
+    ]:
+        clip, rows = more[0]
+        raise ValueError(
+            f"{path} has labels of {labelled[clip]} seconds of {clip!r}, the experiment's encoders "
+            f"{rows} rows ({len(more)} such clips); labels of seconds suit systems of seconds, and "
+            "an encoder that lacks some is to be run or imported anew"
         )
     indices = [row[key] for key in wanted]
     names = _classes(path, table)

@@ -72,8 +72,10 @@ def predict(
 
     Files are decoded and encoded as in the pipeline, so a clip of the data set gets the
     probabilities that data/predictions holds. The probabilities of the whole are the mean over the
-    seconds. A file of which only the sound or only the pictures are there is predicted where the
-    experiment can do that, and stderr says so.
+    seconds. An experiment of clips is given windows of their length, of which the last ends with
+    the file; a second that two windows hold counts with the earlier one. A file of which only the
+    sound or only the pictures are there is predicted where the experiment can do that, and stderr
+    says so.
 
     Exits with 0 if all went well, 1 if a file failed (the others are predicted), 2 if it could not
     start. Interrupted, it leaves no half-written file.

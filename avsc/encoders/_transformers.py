@@ -3,30 +3,62 @@
 import dataclasses
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
-from transformers.utils import logging
+from transformers.utils import cached_file, logging
 
+from avsc.encoders._config import check_buildable, check_file, check_numbers, describing
 from avsc.encoders._tagger import hub, refuse
 
 
 def architecture(kind: Any, config: Mapping[str, Any], *, more: Collection[str] = ()) -> Any:
-    """Return a config of transformers.
+    """Return the config of a network of class `kind`.
 
     Args:
-        kind: its class.
+        kind: class of the network.
         config: its keys; the others have their defaults.
         more: keys that it takes beside its fields.
 
     Raises:
-        ValueError: if it does not know a key.
+        ValueError: if it does not know a key, or its values describe no such network.
     """
-    known = {f.name for f in dataclasses.fields(kind)}.union(more)
+    made = kind.config_class
+    known = {f.name for f in dataclasses.fields(made)}.union(more)
     if unknown := sorted(config.keys() - known):
-        raise ValueError(f"config has {', '.join(unknown)}, which {kind.__name__} does not know")
-    return kind(**config)
+        raise ValueError(f"config has {', '.join(unknown)}, which {made.__name__} does not know")
+    with describing("config", made.__name__, expected="values as transformers documents them"):
+        check_numbers(config)
+        return _buildable(kind, made(**config))
+
+
+def described(kind: Any, name: str, revision: str, **said: str) -> Any:
+    """Return the config, of a network of class `kind`, that `name` has at `revision`.
+
+    Args:
+        kind: class of the network.
+        name: a folder or a repository of the hub.
+        revision: of the repository.
+        **said: as in `hub`.
+
+    Raises:
+        FileNotFoundError: if it is neither on this machine nor to be had.
+        ValueError: if its config.json describes no such network.
+    """
+    with hub(name, **said):
+        path = Path(str(cached_file(name, "config.json", revision=revision)))
+    with describing(str(path), kind.config_class.__name__), _quiet():
+        check_file(path)
+        return _buildable(kind, kind.config_class.from_pretrained(path.parent))
+
+
+def _buildable(kind: Any, config: Any) -> Any:
+    """Return the config, if a network can be built of it."""
+    check_numbers({k: getattr(config, k) for k in type(config).__annotations__}, least=1)
+    check_buildable(lambda: kind(config))
+    return config
 
 
 def pretrained(kind: Any, name: str, revision: str, config: Mapping[str, Any] | None) -> Any:
@@ -34,12 +66,14 @@ def pretrained(kind: Any, name: str, revision: str, config: Mapping[str, Any] | 
 
     Raises:
         FileNotFoundError: if it is neither on this machine nor to be had.
-        ValueError: if a config is given, or not every tensor is the model's.
+        ValueError: if a config is given, that of `name` describes no such model, or not every
+            tensor is the model's.
     """
     if config is not None:
         raise ValueError(f"config is given, but weights: pretrained has that of {name!r}; drop one")
+    own = described(kind, name, revision)
     with hub(name):
-        return _whole(kind, name, revision=revision)
+        return _whole(kind, name, revision=revision, config=own)
 
 
 def filled(kind: Any, config: Any, weights: Mapping[str, Tensor]) -> Any:

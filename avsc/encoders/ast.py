@@ -18,13 +18,12 @@ from avsc.encoders._tagger import (
     Origin,
     Weights,
     check_weights,
-    hub,
     prepared_sound,
     seeded,
     tag,
     tagged_views,
 )
-from avsc.encoders._transformers import architecture, filled, pretrained
+from avsc.encoders._transformers import architecture, described, filled, pretrained
 
 VERSION = 1
 TINY: dict[str, Any] = {
@@ -186,10 +185,10 @@ def _config(
     """Return the given architecture, or that of `name`, with the given classes."""
     if config is None:
         base = "set config: (AST-base of AudioSet is {num_labels: 527})"
-        with hub(name, what="config of", instead=base):
-            made = ASTConfig.from_pretrained(name, revision=revision)
+        what = "config of"
+        made = described(ASTForAudioClassification, name, revision, what=what, instead=base)
     else:
-        made = architecture(ASTConfig, config, more=["num_labels"])
+        made = architecture(ASTForAudioClassification, config, more=["num_labels"])
     if classes is not None:
         made.id2label = dict(enumerate(classes))
         made.label2id = {c: i for i, c in enumerate(classes)}

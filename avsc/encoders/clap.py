@@ -9,6 +9,7 @@ from jaxtyping import Float, Float32
 from torch import Tensor, nn
 from transformers import ClapAudioConfig, ClapAudioModelWithProjection
 
+from avsc.encoders import UnfitError
 from avsc.encoders._spectrum import check_scope, check_waveform, mel_filters, mid, resampled
 from avsc.encoders._tagger import (
     Origin,
@@ -89,9 +90,9 @@ class Encoder:
             if weights == "pretrained":
                 net = pretrained(Tower, name, revision, config)
             elif isinstance(weights, str):
-                net = Tower(architecture(ClapAudioConfig, config or {}))
+                net = Tower(architecture(Tower, config or {}))
             else:
-                net = filled(Tower, architecture(ClapAudioConfig, config or {}), weights)
+                net = filled(Tower, architecture(Tower, config or {}), weights)
             self.model = Model(net).to(device).eval()
         self.window = torch.hann_window(N_FFT)
         self.filters = torch.from_numpy(
@@ -150,7 +151,7 @@ class Tower(ClapAudioModelWithProjection):
     def __init__(self, config: ClapAudioConfig) -> None:
         if config.enable_fusion:
             name = config.name_or_path or "config"
-            raise ValueError(f"{name} is a fused CLAP, whose input is another; name an unfused one")
+            raise UnfitError(f"{name} is a fused CLAP, whose input is another; name an unfused one")
         super().__init__(config)
 
 

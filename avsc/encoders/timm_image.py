@@ -1,6 +1,7 @@
 """Any image model of timm by name: tags pictures, or, without a classifier, only embeds them."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from avsc.encoders._augment import draw_of
+from avsc.encoders._config import check_buildable, check_file, describing
 from avsc.encoders._picture_views import Augmentation
 from avsc.encoders._spectrum import check_scope
 from avsc.encoders._tagger import (
@@ -210,6 +212,8 @@ def _pretrained(name: str, revision: str | None, model_kwargs: dict[str, Any]) -
     kwargs = {k: v for k, v in model_kwargs.items() if not (bare and k == "num_classes")}
     known = "a name of timm.list_pretrained(), hf-hub:<repository> or local-dir:<folder>"
     with hub(name, expected=known):
+        if name.startswith("local-dir:"):
+            _check_folder(name)
         net: Any = timm.create_model(pretrained=True, **_pinned(name, revision), **kwargs)
     if net.num_classes != (own := net.pretrained_cfg["num_classes"]):
         raise ValueError(
@@ -219,6 +223,20 @@ def _pretrained(name: str, revision: str | None, model_kwargs: dict[str, Any]) -
     if bare:
         net.reset_classifier(0)
     return net
+
+
+def _check_folder(name: str) -> None:
+    """Raise a ValueError if the config.json of a folder describes no network."""
+    path = Path(name.removeprefix("local-dir:"), "config.json")
+
+    def build() -> Any:
+        net = timm.create_model(name)
+        timm.data.create_transform(**timm.data.resolve_data_config({}, model=net))
+        return net
+
+    with describing(str(path), "network of timm", expected="what timm saved: fetch the file again"):
+        check_file(path)
+        check_buildable(build)
 
 
 def _pinned(name: str, revision: str | None) -> dict[str, Any]:

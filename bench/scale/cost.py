@@ -58,14 +58,15 @@ def steps(name: str, *, size: tuple[int, int] = SIZE) -> list[Step]:
 
 
 def _step(name: str, block: Mapping[str, Any], clip: Clip) -> Step:
-    cost = encoded(block, clip)
-    on_cores = cost["passes_s"] if block["weights"] == "none" else _preparing_s(block, clip)
+    encoder = offline(block)
+    cost = encoded(encoder, block, clip)
+    on_cores = cost["passes_s"] if block["weights"] == "none" else _preparing_s(encoder, clip)
     return Step(name, on_cores, cost["passes_flop"], cost["bytes"])
 
 
-def _preparing_s(block: Mapping[str, Any], clip: Clip) -> float:
+def _preparing_s(encoder: Any, clip: Clip) -> float:
     """Return how long a core makes a clip ready for a network."""
-    encoder, arrays = offline(block), media.arrays(clip.waveform, clip.pictures)
+    arrays = media.arrays(clip.waveform, clip.pictures)
     start = time.process_time()
     encoder.prepare(embedding.rows(encoder, arrays))
     return time.process_time() - start

@@ -32,6 +32,14 @@ def test_a_missing_clip_is_named(clips):
         pseudo_labels.read(clips, ["a", "z"], np.array([1, 1]))
 
 
+def test_a_clip_with_more_labelled_seconds_than_rows_is_named(tmp_path):
+    labels = {"events": [["wind"], ["bell"], []], "objects": [[], ["car"], []]}
+    path = tmp_path / "p.parquet"
+    pseudo_labels.write(path, ["b", "a", "a"], [0, 0, 1], labels, CLASSES)
+    with pytest.raises(ValueError, match=r"of 2 seconds of 'a', .* encoders 1 rows \(1 such clips"):
+        pseudo_labels.read(path, ["a", "b"], np.array([1, 1]))
+
+
 def test_another_table_is_refused(tmp_path):
     parquet.write(tmp_path / "p.parquet", pa.table({"clip_id": ["a"]}))
     with pytest.raises(ValueError, match=r"has columns \{'clip_id': 'string'\}, expected"):

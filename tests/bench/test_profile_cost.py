@@ -3,7 +3,7 @@
 import pytest
 
 from bench import profile_cost
-from bench.profile_cost import TRAINING, encoded, largest_input, offline
+from bench.profile_cost import TRAINING, largest_input, offline
 
 DECODE = {"sample_rate": 16000, "short_side_px": 64, "jpeg_quality": 90}
 RESNET = {  # with weights of the hub, which are asked for nothing
@@ -12,6 +12,10 @@ RESNET = {  # with weights of the hub, which are asked for nothing
     "name": "resnet18.a1_in1k",
     "input_size": 224,
 }
+
+
+def encoded(block, clip):
+    return profile_cost.encoded(offline(block), block, clip)
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,10 @@
 
 import pytest
 
+import avsc.encoders
 from avsc.artifacts import extraction
+from avsc.encoders.timm_image import TINY
+from bench import profile_cost
 from bench.scale import __main__ as scale
 from bench.scale import cost, simulation
 from bench.scale.cost import Step
@@ -39,6 +42,18 @@ def test_the_network_sets_the_time_where_it_is_slowest():
 
 def test_as_many_cores_keep_a_gpu_busy_as_its_seconds_go_into_theirs():
     assert cost.balance(STEPS, GIVEN)["cores"] == pytest.approx(28.0)
+
+
+def test_a_step_is_measured_of_one_encoder(tmp_path, monkeypatch):
+    decode = {"sample_rate": 16000, "short_side_px": 64, "jpeg_quality": 90}
+    _, clip = profile_cost.decoded(tmp_path, decode, size=(160, 96))
+    made = []
+    create = avsc.encoders.create
+    monkeypatch.setattr(avsc.encoders, "create", lambda *a, **k: made.append(a) or create(*a, **k))
+    found = cost._step("eyes", {"encoder": "timm_image", "weights": "random", **TINY}, clip)
+    assert made == [("timm_image",)]
+    assert found.core_s > 0
+    assert found.flop > 0
 
 
 @pytest.mark.slow

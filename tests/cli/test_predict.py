@@ -312,6 +312,20 @@ def test_an_experiment_of_whole_clips_is_given_windows_of_their_length(predict, 
     assert [(r["start_s"], r["end_s"]) for r in one["rows"]] == [(0, 2), (2, 4), (3, 5)]
 
 
+def test_a_second_in_two_windows_counts_once(predict, film):
+    (one,) = read(predict(film(seconds=5.0), "--format", "json", "--experiment", "clips"))["files"]
+    first, second, last = probabilities(one)  # of 0-2, 2-4 and 3-5 s
+    expected = (2 * first + 2 * second + last) / 5
+    assert [one["probs"][s] for s in SCENES] == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("spans", [[(0, 10)], [(0, 1), (1, 2), (2, 3)], [(0, 4), (4, 8)]])
+def test_rows_that_do_not_overlap_count_alike_to_the_last_bit(spans):
+    probs = np.random.default_rng(3).dirichlet(np.ones(3), len(spans))
+    found = prediction.Timeline(SCENES, tuple(spans), probs, (), ()).whole
+    np.testing.assert_array_equal(found, probs.mean(axis=0))
+
+
 def test_a_file_shorter_than_the_clips_of_training_is_said(predict, film):
     done = predict(film(seconds=1.0), "--experiment", "clips")
     assert done.exit_code == 0

@@ -104,6 +104,15 @@ def test_disturbed_clips_take_the_place_of_the_cached_ones_in_their_own_modality
     np.testing.assert_array_equal(run(project, "one")[NOISE.name], predict(fitted.system, x))
 
 
+def test_a_disturbed_clip_that_lacks_a_second_is_named(project, monkeypatch):
+    trained("one")
+    noisy = [name for name, _ in NOISE.clips(CLIPS["test"])]
+    monkeypatch.setitem(globals(), "SECONDS", SECONDS - 1)
+    embeddings(project / "data/disturbed/ears", noisy, seed=3, dim=3)
+    with pytest.raises(ValueError, match=r"/ears disagree on .* the first 'x0' with 3 and 2; imp"):
+        run(project, "one")
+
+
 def test_what_each_file_holds_is_listed_in_order(project):
     trained("one")
     run(project, "one", missing=["audio", "video"], shift_s=[-1, 2])

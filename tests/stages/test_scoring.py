@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -256,6 +257,28 @@ def test_the_deviation_over_seeds_is_that_of_a_sample_and_of_one_seed_none(value
 
 
 @pytest.mark.usefixtures("project")
+@pytest.mark.usefixtures("project")
+def test_a_grid_stands_beside_published_scores():
+    study = {
+        "seeds": [1],
+        "base": {"fit": {}},
+        "grid": {"fit.lr": [1, 2]},
+        "published": {"lr=2": {"protocol": "segment", "accuracy": 77.0}},
+    }
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    Path("params.yaml").write_text(yaml.safe_dump(params | {"study": {"rates": study}}))
+    out = Path("data/studies/rates")
+    out.mkdir(parents=True)
+    for number in range(2):
+        shutil.copy("data/predictions/one.parquet", out / f"{number:04d}.parquet")
+    cells = [{"cell": f"lr={lr}", "seed": 1} for lr in (1, 2)]
+    (out / "cells.json").write_text(json.dumps(cells))
+    score_study.main("rates")
+    with Path("metrics/studies/rates.csv").open() as f:
+        found = [(r["cell"], r["published_accuracy"]) for r in csv.DictReader(f)]
+    assert found == [("lr=1", ""), ("lr=2", "77.0")]
+
+
 def test_predictions_of_other_scenes_are_not_set_beside_each_other():
     p = predictions.read(Path("data/predictions/other.parquet"), "test")
     turned = Predictions(p.clip_id, p.segment, p.probs, SCENES[::-1])

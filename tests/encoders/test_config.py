@@ -1,0 +1,99 @@
+"""Folders with a damaged config.json: an error names the file, never what a library raises."""
+
+import json
+
+import pytest
+import timm
+import torch
+from transformers import ASTConfig, ASTForAudioClassification, ClapAudioConfig
+
+import avsc.encoders
+from avsc.encoders import ast, clap, timm_image
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Save a small network of an encoder; return how to load it with another config.json."""
+
+    def save(encoder):
+        if encoder == "ast":
+            ASTForAudioClassification(ASTConfig(**ast.TINY["config"])).save_pretrained(tmp_path)
+        elif encoder == "clap":
+            clap.Tower(ClapAudioConfig(**clap.TINY["config"])).save_pretrained(tmp_path)
+        else:
+            kwargs = timm_image.TINY["model_kwargs"] | {"num_classes": 3}
+            net = timm.create_model("convnext_atto", **kwargs)
+            timm.models.save_for_hf(net, tmp_path, model_args=kwargs)
+        path = tmp_path / "config.json"
+        tree = json.loads(path.read_text())
+
+        def load(text=None, **values):
+            path.write_text(json.dumps(tree | values) if text is None else text)
+            name, more = str(tmp_path), {}
+            if encoder == "timm_image":
+                name, more = f"local-dir:{tmp_path}", {"classes": ["a", "b", "c"]}
+            return avsc.encoders.create(encoder, name=name, weights="pretrained", **more)
+
+        return load
+
+    return save
+
+
+@pytest.mark.parametrize("encoder", ["ast", "clap", "timm_image"])
+def test_a_config_that_is_no_object_of_json_is_refused(folder, encoder):
+    load = folder(encoder)
+    load()
+    for text in ("", "{", "[]", "null", '"ast"', "7", "NaN", "[" * 100_000):
+        with pytest.raises(ValueError, match=r"config\.json gives no .*; expected what .*: fetch"):
+            load(text)
+
+
+@pytest.mark.parametrize(
+    ("encoder", "key", "value"),
+    [
+        ("ast", "hidden_size", [16]),
+        ("ast", "hidden_size", "16"),
+        ("ast", "hidden_size", 0),
+        ("ast", "hidden_size", 10**30),
+        ("ast", "hidden_size", 90_000),  # 10 ** 11 parameters
+        ("ast", "num_hidden_layers", 10**30),
+        ("ast", "num_attention_heads", -1),
+        ("ast", "num_labels", 10**12),
+        ("ast", "hidden_act", "sharp"),
+        ("ast", "id2label", [1]),
+        ("ast", "model_type", ["audio-spectrogram-transformer"]),
+        ("clap", "depths", 2),
+        ("clap", "depths", ["a", "b"]),
+        ("clap", "depths", [1, 10**9]),
+        ("clap", "patch_stride", -1),
+        ("clap", "spec_size", 0),
+        ("clap", "model_type", None),
+        ("timm_image", "architecture", "resnet51"),
+        ("timm_image", "architecture", 7),
+        ("timm_image", "pretrained_cfg", "16"),
+        ("timm_image", "model_args", {"depths": [1, 10**9]}),
+        ("timm_image", "model_args", {"dims": "4"}),
+    ],
+)
+def test_a_config_of_which_there_is_no_network_is_refused_with_its_file(
+    folder, tmp_path, encoder, key, value
+):
+    load = folder(encoder)
+    with pytest.raises(ValueError, match=r"gives no .* \(.+\); expected what .*: fetch") as error:
+        load(**{key: value})
+    assert str(error.value).startswith(str(tmp_path / "config.json"))
+
+
+def test_a_value_in_params_of_which_there_is_no_network_is_refused():
+    config = ast.TINY["config"]
+    for wrong in ({"hidden_size": "16"}, {"num_attention_heads": -1}, {"num_labels": 10**12}):
+        with pytest.raises(ValueError, match=r"config gives no ASTConfig .*; expected values"):
+            avsc.encoders.create("ast", **ast.TINY | {"config": config | wrong})
+
+
+def test_a_look_at_the_config_draws_nothing():
+    torch.manual_seed(4)
+    expected = torch.rand(3)
+    torch.manual_seed(4)
+    ast.architecture(ASTForAudioClassification, ast.TINY["config"])
+    torch.testing.assert_close(torch.rand(3), expected, rtol=0, atol=0)

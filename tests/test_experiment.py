@@ -1,0 +1,58 @@
+"""Arrays of several encoders that do not fit together."""
+
+import numpy as np
+import pytest
+import yaml
+
+from avsc import experiment
+from avsc.artifacts import manifest, shard
+from stages import pseudo_label
+
+BLOCK = {"audio": "ears", "video": "eyes", "labels": "none", "head": "early"}
+SECONDS = {"t": 3, "v": 2, "x": 4}  # clips of any length
+
+
+def write(project, encoder, seconds, **about):
+    arrays = {
+        clip: (clip, {n: np.ones((count, 2), np.float32) for n in ("embedding", "logits")})
+        for clip, count in seconds.items()
+    }
+    about = {"scope": "segment", "modality": "audio", "classes": '["a", "b"]'} | about
+    path = project / f"data/embeddings/{encoder}/a.h5"
+    shard.write(path, arrays, about=about, quarantined={})
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    about = {"scene_label": "bus", "city": "x", "location": "x"}
+    rows = [{"clip_id": c, "split": s} | about for c, s in (("t", "train"), ("v", "val"))]
+    manifest.write(tmp_path / "data/manifest/labels_train.csv", manifest.LABELS, rows)
+    write(tmp_path, "ears", SECONDS)
+    return tmp_path
+
+
+@pytest.mark.parametrize("clip", SECONDS)
+def test_a_clip_that_lacks_its_last_second_in_one_encoder_is_named_with_both_counts(project, clip):
+    write(project, "eyes", SECONDS)
+    experiment.load(BLOCK)
+    n = SECONDS[clip]
+    write(project, "eyes", SECONDS | {clip: n - 1})
+    with pytest.raises(
+        ValueError,
+        match=rf"ears and .*eyes disagree on .* 1 clips, the first '{clip}' with {n} and",
+    ):
+        experiment.load(BLOCK)
+
+
+def test_pooled_labels_of_a_clip_that_lacks_a_second_in_one_tagger_are_refused(project):
+    write(project, "eyes", SECONDS | {"t": 2})
+    files = {"audio": "a.wav", "video": "a.mp4", "audio_sha256": "0" * 64, "video_sha256": "0" * 64}
+    rows = [{"clip_id": c, "fold": "train"} | files for c in SECONDS]
+    manifest.write(project / "data/manifest/media.csv", manifest.MEDIA, rows)
+    tagger = {"activation": "sigmoid", "pooling": "max", "threshold": 0.5}
+    taggers = {"events": {"tagger": "ears"} | tagger, "objects": {"tagger": "eyes"} | tagger}
+    params = {"data": "toy", "pseudo_label": {"truth": "none"} | taggers}
+    (project / "params.yaml").write_text(yaml.safe_dump(params))
+    with pytest.raises(ValueError, match=r"ears and .*eyes disagree .* the first 't' with 3 and 2"):
+        pseudo_label.main()
