@@ -42,8 +42,7 @@ def tuned(here, **changes):
 
 def test_a_row_is_a_second_of_a_clip_its_own_picture_its_own_label(here):
     encoders = {m: embedding.create(b, root=here / "data") for m, b in TWO.items()}
-    cpu = torch.device("cpu")
-    clips = finetuning.Clips(encoders, root=here / "data", device=cpu, threads=2)
+    clips = finetuning.Clips(encoders, root=here / "data", threads=2)
     val = clips.rows("val", labels="none")
     assert val.targets.tolist() == [i % 2 for i in range(24) for _ in range(SECONDS)]
     wanted = [(7, 1), (3, 0), (7, 0)]  # clip and second
