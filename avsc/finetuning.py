@@ -135,7 +135,9 @@ def tune(
     if not blocks:
         raise ValueError("audio and video both have encoder: none; name the one to be trained")
     o.check(list(blocks))
-    here = shared_loop.accelerator(cpu=device() == "cpu", precision=o.precision)
+    if (where := device()) not in ("cpu", "cuda"):
+        torch.cuda.set_device(where)  # of several GPUs, Accelerate takes the current one
+    here = shared_loop.accelerator(cpu=where == "cpu", precision=o.precision)
     encoders = {m: _encoder(m, b, root) for m, b in blocks.items()}
     clips = Clips(encoders, root=root, threads=max(1, cores() // here.num_processes))
     train, val = (clips.rows(s, labels=block["labels"] if s == "train" else "none") for s in SPLITS)

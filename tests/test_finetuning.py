@@ -123,6 +123,15 @@ def test_weights_that_are_not_there_are_named(here):
         tuned(here, audio=EARS | {"weights": "absent.safetensors"})
 
 
+def test_of_several_gpus_the_one_that_is_named_is_trained_on(here, monkeypatch):
+    taken = []
+    monkeypatch.setattr(finetuning, "device", lambda: "cuda:1")
+    monkeypatch.setattr(torch.cuda, "set_device", taken.append)
+    with pytest.raises(FileNotFoundError):
+        tuned(here, audio=EARS | {"weights": "absent.safetensors"})
+    assert taken == ["cuda:1"]
+
+
 def test_a_fold_without_clips_or_without_a_scene_is_refused(here):
     path = here / "data/manifest/labels_train.csv"
     whole = path.read_bytes()
