@@ -17,7 +17,6 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map_only
 
 NAME = "meta"
-CPU_GENERATOR = torch.Generator
 GENERATORS: dict[int, torch.Generator] = {}  # of the other device
 ACROSS = (torch.ops.aten._to_copy.default, torch.ops.aten.copy_.default)
 
@@ -52,12 +51,14 @@ class Elsewhere(TorchDispatchMode):
         return computed(op, args, kwargs or {})
 
 
-def generator(device: str = "cpu") -> torch.Generator:
-    """Return a generator of either device."""
-    made = CPU_GENERATOR()
-    if device == NAME:
-        GENERATORS[made._cdata] = made
-    return made
+class Generator(torch.Generator):
+    """A generator of either device."""
+
+    def __new__(cls, device="cpu"):
+        made = super().__new__(cls)
+        if device == NAME:
+            GENERATORS[made._cdata] = made
+        return made
 
 
 def computed(op: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -93,9 +94,9 @@ def computed(op: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 
 @contextmanager
 def a_second_device() -> Iterator[str]:
-    """Give the name of the device; what is on it is of no use outside."""
+    """Give the name of the device, for this thread; what is on it is of no use outside."""
     with pytest.MonkeyPatch.context() as patch, Elsewhere():
-        patch.setattr(torch, "Generator", generator)
+        patch.setattr(torch, "Generator", Generator)
         patch.setattr(torch, "inference_mode", torch.no_grad)
         known = "_get_fused_kernels_supported_devices"
         patch.setattr(optimizer, known, lambda: ["cpu", NAME])
