@@ -52,15 +52,13 @@ class Clips:
         key: {clip_id: key} of the clips' arrays.
     """
 
-    def __init__(
-        self, encoders: Mapping[str, Any], *, root: Path, device: torch.device, threads: int
-    ) -> None:
+    def __init__(self, encoders: Mapping[str, Any], *, root: Path, threads: int) -> None:
         if len(scopes := {e.scope for e in encoders.values()}) > 1:
             raise ValueError(
                 f"the encoders have scopes {' and '.join(sorted(scopes))}, so their rows are no "
                 "pairs; give both the same scope"
             )
-        self.encoders, self.root, self.device, self.threads = encoders, root, device, threads
+        self.encoders, self.root, self.threads = encoders, root, threads
         self.whole = scopes == {"clip"}
         self.labels = manifest.read(root / "manifest/labels_train.csv", manifest.LABELS)
         self.scenes = sorted({r["scene_label"] for r in self.labels})
@@ -102,8 +100,6 @@ class Clips:
         return in_threads(self._prepared, threads=self.threads)(names)
 
     def _prepared(self, name: str) -> dict[str, Tensor]:
-        if self.device.type == "cuda":
-            torch.cuda.set_device(self.device)  # a thread begins with the first GPU
         clip_id, _, second = name.rpartition(SECOND)
         clip = self.clip(clip_id)
         if not self.whole:
@@ -139,11 +135,11 @@ def tune(
     if not blocks:
         raise ValueError("audio and video both have encoder: none; name the one to be trained")
     o.check(list(blocks))
-    here = shared_loop.accelerator(cpu=device() == "cpu", precision=o.precision)
+    if (where := device()) not in ("cpu", "cuda"):
+        torch.cuda.set_device(where)  # of several GPUs, Accelerate takes the current one
+    here = shared_loop.accelerator(cpu=where == "cpu", precision=o.precision)
     encoders = {m: _encoder(m, b, root) for m, b in blocks.items()}
-    clips = Clips(
-        encoders, root=root, device=here.device, threads=max(1, cores() // here.num_processes)
-    )
+    clips = Clips(encoders, root=root, threads=max(1, cores() // here.num_processes))
     train, val = (clips.rows(s, labels=block["labels"] if s == "train" else "none") for s in SPLITS)
     torch.manual_seed(seed)  # before the head draws its first weights
     head = _head(block, encoders, train, num_classes=len(clips.scenes))

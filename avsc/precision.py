@@ -155,12 +155,9 @@ def in_bfloat16(
 def tune(network: Any, how: How) -> None:
     """Make a network compute so; its parameters stay float32.
 
-    On a GPU, float32 is float32: convolutions, too, keep from TF32. There and in torch's bfloat16,
-    pictures lie with their channels last.
+    On a GPU and in torch's bfloat16, pictures lie with their channels last.
     """
     on_gpu = next(network.parameters()).is_cuda
-    if on_gpu:
-        torch.backends.cudnn.conv.fp32_precision = "ieee"  # type: ignore[attr-defined]
     if on_gpu or (how.engine == "torch" and how.precision == "bfloat16"):
         network.to(memory_format=torch.channels_last)
     if not how.plain:

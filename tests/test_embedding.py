@@ -19,6 +19,7 @@ from avsc import embedding
 from avsc.artifacts import metrics
 from avsc.artifacts import weights as weights_file
 from avsc.encoders import ast, clap, timm_image
+from tests.elsewhere import a_second_device
 
 COMMIT, OTHER = "0123456789abcdef" * 2 + "01234567", "f" * 40
 CARD = "---\nlicense: bsd-3-clause\ntags: [audio]\n---\n# A small AST\n"
@@ -354,3 +355,22 @@ def test_the_config_that_the_error_names_is_that_of_ast_base():
     config = ASTConfig(num_labels=527)
     assert (config.hidden_size, config.num_hidden_layers, config.max_length) == (768, 12, 1024)
     assert (config.num_mel_bins, config.time_stride, config.frequency_stride) == (128, 10, 10)
+
+
+@pytest.fixture
+def conv():
+    """Return the settings of convolutions on a GPU, as torch has them, and let them be so again."""
+    settings = torch.backends.cudnn.conv
+    settings.fp32_precision = "tf32"
+    yield settings
+    settings.fp32_precision = "tf32"
+
+
+def test_an_encoder_of_a_gpu_computes_convolutions_in_float32_too(conv, monkeypatch):
+    block = {"encoder": "timm_image", **timm_image.TINY}
+    embedding.create(block)
+    assert conv.fp32_precision == "tf32"
+    with a_second_device() as device:
+        monkeypatch.setattr(embedding, "device", lambda: device)
+        embedding.create(block)
+    assert conv.fp32_precision == "ieee"

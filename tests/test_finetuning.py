@@ -42,8 +42,7 @@ def tuned(here, **changes):
 
 def test_a_row_is_a_second_of_a_clip_its_own_picture_its_own_label(here):
     encoders = {m: embedding.create(b, root=here / "data") for m, b in TWO.items()}
-    cpu = torch.device("cpu")
-    clips = finetuning.Clips(encoders, root=here / "data", device=cpu, threads=2)
+    clips = finetuning.Clips(encoders, root=here / "data", threads=2)
     val = clips.rows("val", labels="none")
     assert val.targets.tolist() == [i % 2 for i in range(24) for _ in range(SECONDS)]
     wanted = [(7, 1), (3, 0), (7, 0)]  # clip and second
@@ -122,6 +121,15 @@ def test_an_argument_that_nobody_takes_is_refused_by_name(here, where):
 def test_weights_that_are_not_there_are_named(here):
     with pytest.raises(FileNotFoundError, match=r"no weights at .*absent.safetensors; put"):
         tuned(here, audio=EARS | {"weights": "absent.safetensors"})
+
+
+def test_of_several_gpus_the_one_that_is_named_is_trained_on(here, monkeypatch):
+    taken = []
+    monkeypatch.setattr(finetuning, "device", lambda: "cuda:1")
+    monkeypatch.setattr(torch.cuda, "set_device", taken.append)
+    with pytest.raises(FileNotFoundError):
+        tuned(here, audio=EARS | {"weights": "absent.safetensors"})
+    assert taken == ["cuda:1"]
 
 
 def test_a_fold_without_clips_or_without_a_scene_is_refused(here):

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import cast
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -104,7 +104,10 @@ class Head(nn.Module):
         return self._scenes(self._tags(x))
 
     def loss(
-        self, x: Batch, targets: Int[Tensor, " row"], criterion: Callable[[Tensor, Tensor], Tensor]
+        self,
+        x: Batch,
+        targets: Shaped[Tensor, "row ..."],
+        criterion: Callable[[Tensor, Tensor], Tensor],
     ) -> Float[Tensor, ""]:
         """Return the weighted sum of the losses; `criterion` is that of the scenes."""
         tags = self._tags(x)

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 import avsc.encoders
-from avsc.encoders import Encoder, Tagger
+from avsc.encoders import Encoder, Network, Tagger
+from tests.elsewhere import a_second_device
 
 NAMES = avsc.encoders.names()
 SCOPES = ["segment", "clip"]
@@ -268,6 +269,18 @@ def test_the_gpu_gives_what_the_cpu_gives(name):
     on_gpu = make(name, device="cuda")(x)
     for key, array in make(name)(x).items():
         np.testing.assert_allclose(on_gpu[key], array, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if isinstance(make(n), Network)])
+def test_a_network_encodes_and_learns_on_a_second_device(name):
+    x = media(make(name))
+    with a_second_device() as device:
+        there = make(name, device=device)
+        found = there(x)
+        there.model.train()(there.prepare(x).to(device))[0].sum().backward()
+    expected = make(name)(x)
+    for key, array in expected.items():
+        np.testing.assert_allclose(found[key], array, atol=1e-5)
 
 
 def test_an_encoder_that_is_not_there_is_named_with_those_that_are():

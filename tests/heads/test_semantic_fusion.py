@@ -11,6 +11,7 @@ from torch import nn
 
 from avsc.heads._semantic_fusion import MOST_NODES, ScalarAttention, node_count
 from bench import semantic_fusion
+from tests.elsewhere import a_second_device
 
 TOKENS = {
     "anywhere": lambda u: u,
@@ -93,6 +94,13 @@ def test_they_are_equal_at_the_size_of_the_paper_too(gain, kind):
 def test_they_are_equal_on_a_gpu_too(gain):
     queries, keys = (t.cuda() for t in tokens(row=8, query=1000, key=527))
     assert_equal_to_ordinary(attention(gain=gain).cuda(), queries, keys)
+
+
+@pytest.mark.parametrize("gain", [1.0, 300.0])
+def test_they_are_equal_on_a_second_device_too(gain):
+    with a_second_device() as device:
+        queries, keys = (t.to(device) for t in tokens())
+        assert_equal_to_ordinary(attention(gain=gain).to(device), queries, keys)
 
 
 @pytest.mark.parametrize("gain", [1.0, 100.0])

@@ -1,6 +1,10 @@
-"""On a GPU heads and strategies train as on a CPU: what is drawn, is drawn on the CPU."""
+"""On a GPU heads and strategies train as on a CPU: what is drawn, is drawn on the CPU.
+
+Without a GPU, they do so on a second device that is one in all but speed (tests/elsewhere.py).
+"""
 
 import inspect
+from contextlib import suppress
 from importlib import import_module
 
 import numpy as np
@@ -8,10 +12,13 @@ import pytest
 import torch
 
 from avsc.heads.early import Head
+from avsc.training.disturbances import without
 from avsc.training.folds import Fold
 from avsc.training.loop import fit
+from avsc.training.options import Options
 from avsc.training.system import System, predict
-from tests.heads.test_contract import CLASSES, HEADS, TARGETS, dims, make, toy
+from tests.elsewhere import a_second_device
+from tests.heads.test_contract import CLASSES, HEADS, MODALITIES, TARGETS, dims, make, toy
 
 OPTIONS = {"epochs": 5, "batch_size": 16, "lr": 0.01}
 PLAIN = {"epochs": 3, "batch_size": 16, "lr": 0.01, "optimizer": "sgd"}
@@ -24,6 +31,15 @@ STRATEGIES = {
     "ogm": 0.5,
     "temperature": True,
 }
+VARIANTS = [
+    *((name, {}) for name in HEADS),
+    *(("temporal", {"kind": kind}) for kind in ("lstm", "tcn", "transformer")),
+    ("ceoa_sf", {"ceoa": "rkm"}),
+    ("intermediate", {"two_step": False}),
+    ("joint", {"mode": "pipeline"}),
+    ("late", {"rule": "average"}),
+    ("lightgbm", {"pca": 3}),
+]
 
 on_a_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
 
@@ -45,10 +61,15 @@ def trained(device):
     return [row["val_loss"] for row in history], predict(system, x)
 
 
-def of_head(name, device, **options):
-    """Return losses and probabilities of a head without dropout, which a GPU draws by itself."""
+def without_dropout(name):
+    """Return the argument that keeps a head from dropout, which a GPU draws by itself."""
     takes = inspect.signature(import_module(f"avsc.heads.{name}").Head).parameters
-    head = make(name, **({"dropout": 0.0} if "dropout" in takes else {}))
+    return {"dropout": 0.0} if "dropout" in takes else {}
+
+
+def of_head(name, device, *, hparams=None, **options):
+    """Return losses and probabilities of a head, without dropout unless `hparams` are given."""
+    head = make(name, **(without_dropout(name) if hparams is None else hparams))
     system = System(head, dims(name), standardise=False)
     rows = {s: toy(dims(name), seed=s) for s in (1, 2, 3)}
     varied = {m: torch.stack([r, -r], dim=1) for m, r in rows[1].items() if m == "video"}
@@ -61,7 +82,25 @@ def of_head(name, device, **options):
         options=PLAIN | options,
         device=device,
     )
-    return [row["val_loss"] for row in history], predict(system, rows[3])
+    return [row["val_loss"] for row in history], *answers(system, rows[3])
+
+
+def answers(system, x):
+    """Return the probabilities of rows, and of rows without a modality where the head can."""
+    yield predict(system, x)
+    if getattr(system.head, "handles_missing", False):
+        x = {m: x[m] for m in MODALITIES}
+        yield from (predict(system, without(m, x, system)) for m in sorted(MODALITIES))
+
+
+def possible(head):
+    """Return the strategies that a head can do."""
+    found = {}
+    for strategy, value in STRATEGIES.items():
+        with suppress(ValueError):
+            Options(**{strategy: value}).check(head)
+            found[strategy] = value
+    return found
 
 
 @pytest.mark.gpu
@@ -87,3 +126,23 @@ def test_every_strategy_trains_on_a_gpu_as_on_a_cpu(strategy):
     pairs = zip(of_head("late", "cuda", **asked), of_head("late", "cpu", **asked), strict=True)
     for found, expected in pairs:
         np.testing.assert_allclose(found, expected, atol=1e-2)
+
+
+def elsewhere(name, hparams=None, **options):
+    """Hold what a head learns on the second device against what it learns here."""
+    asked = {"hparams": hparams or {}, "epochs": 1, "batch_size": 90}
+    expected = of_head(name, "cpu", **(asked | options))
+    with a_second_device() as device:
+        found = of_head(name, device, **(asked | options))
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-4)
+
+
+@pytest.mark.parametrize(("name", "hparams"), VARIANTS, ids=str)
+def test_every_head_trains_on_a_second_device_with_all_strategies_that_it_can(name, hparams):
+    elsewhere(name, hparams, **possible(make(name, **hparams)))
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_every_strategy_trains_on_a_second_device(strategy):
+    elsewhere("late", **{strategy: STRATEGIES[strategy], "optimizer": "adamw", "batch_size": 45})

@@ -9,6 +9,7 @@ import avsc.heads
 from avsc.training import loop, stacked
 from avsc.training.folds import Fold
 from avsc.training.system import System, predict
+from tests.elsewhere import a_second_device
 
 SHAPES = {"audio": (4,), "video": (3,)}
 SEEDS = [1, 2, 5]
@@ -44,10 +45,10 @@ def alone(head, **options):
     return systems, [loop.fit(s, TRAIN, VAL, seed=seed, **more) for s, seed in pairs]
 
 
-def together(head, **options):
+def together(head, *, device="cpu", **options):
     systems = [system(seed, head) for seed in SEEDS]
     more = {"num_classes": 3, "options": OPTIONS | options}
-    return systems, stacked.fit(systems, TRAIN, VAL, seeds=SEEDS, **more)
+    return systems, stacked.fit(systems, TRAIN, VAL, seeds=SEEDS, device=device, **more)
 
 
 # A bias before a batch norm has a gradient of rounding alone, which Adam takes for a direction.
@@ -122,6 +123,13 @@ def test_a_layer_that_is_not_known_does_not_fit():
 def test_a_loss_that_is_not_finite_stops_the_run():
     with pytest.raises(ValueError, match=r"training loss is (nan|inf) in epoch .*; lower fit\.lr"):
         together("early", optimizer="sgd", lr=1e30)
+
+
+def test_members_learn_on_a_second_device_what_they_learn_here():
+    options = {"epochs": 2, "label_smoothing": 0.2, "temperature": True}
+    with a_second_device() as device:
+        found = together("early", device=device, **options)
+        assert_close(found, together("early", **options))
 
 
 @pytest.mark.gpu
