@@ -2,9 +2,10 @@
 
 import hashlib
 import json
+import logging
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor
 
 import avsc.heads
-from avsc import embedding
+from avsc import embedding, precision
 from avsc.artifacts import checkpoints, manifest, media, pseudo_labels, shard
 from avsc.artifacts.weights import state_digest
 from avsc.device import device
@@ -27,6 +28,8 @@ SECOND = " second "  # between a clip and its second, in the name of a row
 SPLITS = ("train", "val")
 SUPERVISION = {"audio": "events", "video": "objects"}
 CLIPS_KEPT = 2 * CLIPS_TOGETHER  # in memory: those whose rows are mixed, and the next
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -135,7 +138,11 @@ def tune(
     if not blocks:
         raise ValueError("audio and video both have encoder: none; name the one to be trained")
     o.check(list(blocks))
-    if (where := device()) not in ("cpu", "cuda"):
+    where = device()
+    if o.precision != "float32" and not precision.suits(where):
+        log.warning("fine-tuning runs in float32: %s is slower in %s", where, o.precision)
+        o = replace(o, precision="float32")
+    if where not in ("cpu", "cuda"):
         torch.cuda.set_device(where)  # of several GPUs, Accelerate takes the current one
     here = shared_loop.accelerator(cpu=where == "cpu", precision=o.precision)
     encoders = {m: _encoder(m, b, root) for m, b in blocks.items()}

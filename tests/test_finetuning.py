@@ -5,7 +5,7 @@ import pytest
 import torch
 from accelerate.state import AcceleratorState
 
-from avsc import embedding, finetuning
+from avsc import embedding, finetuning, precision
 from avsc.artifacts import manifest, pseudo_labels
 from tests.stages.toy_scenes import BLOCK, EARS, EYES, FIT, NOTHING, SECONDS, TWO, made_up
 
@@ -84,13 +84,23 @@ def test_a_head_learns_from_pseudo_labels_of_the_training_fold_alone(here):
     assert rows[0]["train_loss"] > 2 * rows[0]["val_loss"]  # which is of the scenes alone
 
 
-def test_bfloat16_gives_other_bits_and_much_the_same_loss(here):
+def test_bfloat16_gives_other_bits_and_much_the_same_loss(here, monkeypatch):
+    monkeypatch.setattr(precision, "suits", lambda _: True)
     plain = tuned(here).history[0]
     AcceleratorState._reset_state(reset_partial_state=True)
     half = tuned(here, fit={"precision": "bfloat16"}).history[0]
     AcceleratorState._reset_state(reset_partial_state=True)
     assert half["val_loss"] != plain["val_loss"]
     assert half["val_loss"] == pytest.approx(plain["val_loss"], abs=0.05)
+
+
+def test_a_machine_that_is_slower_in_bfloat16_tunes_in_float32_and_says_so(
+    here, monkeypatch, caplog
+):
+    monkeypatch.setattr(precision, "suits", lambda _: False)
+    plain, half = tuned(here), tuned(here, fit={"precision": "bfloat16"})
+    assert half.history == plain.history
+    assert "fine-tuning runs in float32: cpu is slower in bfloat16" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -211,10 +211,11 @@ def _pretrained(name: str, revision: str | None, model_kwargs: dict[str, Any]) -
     bare = model_kwargs.get("num_classes") == 0  # timm would then no longer miss absent tensors
     kwargs = {k: v for k, v in model_kwargs.items() if not (bare and k == "num_classes")}
     known = "a name of timm.list_pretrained(), hf-hub:<repository> or local-dir:<folder>"
+    pinned = _pinned(name, revision)
     with hub(name, expected=known):
         if name.startswith("local-dir:"):
             _check_folder(name)
-        net: Any = timm.create_model(pretrained=True, **_pinned(name, revision), **kwargs)
+        net: Any = timm.create_model(pretrained=True, **pinned, **kwargs)
     if net.num_classes != (own := net.pretrained_cfg["num_classes"]):
         raise ValueError(
             f"model_kwargs asks for {net.num_classes} classes, the classifier of pretrained "

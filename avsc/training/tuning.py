@@ -24,7 +24,8 @@ class Tuning:
         clip_norm: longest gradient of a step, over all parameters; 0: any.
         label_smoothing: of the cross-entropy.
         patience: stop after this many epochs without a better validation loss; 0: never.
-        precision: float32 | bfloat16, of the products of a pass; weights stay float32.
+        precision: float32 | bfloat16, of the products of a pass, where the device is faster in it;
+            weights stay float32.
         freeze: modalities whose encoders stay as they are.
     """
 

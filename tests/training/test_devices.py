@@ -62,14 +62,14 @@ def trained(device):
 
 
 def without_dropout(name):
-    """Return the argument that keeps a head from dropout, which a GPU draws by itself."""
+    """Return the argument that keeps a head from dropout, which another device draws by itself."""
     takes = inspect.signature(import_module(f"avsc.heads.{name}").Head).parameters
     return {"dropout": 0.0} if "dropout" in takes else {}
 
 
 def of_head(name, device, *, hparams=None, **options):
-    """Return losses and probabilities of a head, without dropout unless `hparams` are given."""
-    head = make(name, **(without_dropout(name) if hparams is None else hparams))
+    """Return losses and probabilities of a head, without dropout."""
+    head = make(name, **without_dropout(name), **(hparams or {}))
     system = System(head, dims(name), standardise=False)
     rows = {s: toy(dims(name), seed=s) for s in (1, 2, 3)}
     varied = {m: torch.stack([r, -r], dim=1) for m, r in rows[1].items() if m == "video"}
@@ -130,7 +130,7 @@ def test_every_strategy_trains_on_a_gpu_as_on_a_cpu(strategy):
 
 def elsewhere(name, hparams=None, **options):
     """Hold what a head learns on the second device against what it learns here."""
-    asked = {"hparams": hparams or {}, "epochs": 1, "batch_size": 90}
+    asked = {"hparams": hparams, "epochs": 1, "batch_size": 90}
     expected = of_head(name, "cpu", **(asked | options))
     with a_second_device() as device:
         found = of_head(name, device, **(asked | options))

@@ -1,3 +1,4 @@
+import math
 from importlib import import_module
 
 import numpy as np
@@ -45,10 +46,10 @@ def alone(head, **options):
     return systems, [loop.fit(s, TRAIN, VAL, seed=seed, **more) for s, seed in pairs]
 
 
-def together(head, *, device="cpu", **options):
+def together(head, **options):
     systems = [system(seed, head) for seed in SEEDS]
     more = {"num_classes": 3, "options": OPTIONS | options}
-    return systems, stacked.fit(systems, TRAIN, VAL, seeds=SEEDS, device=device, **more)
+    return systems, stacked.fit(systems, TRAIN, VAL, seeds=SEEDS, **more)
 
 
 # A bias before a batch norm has a gradient of rounding alone, which Adam takes for a direction.
@@ -125,21 +126,25 @@ def test_a_loss_that_is_not_finite_stops_the_run():
         together("early", optimizer="sgd", lr=1e30)
 
 
+def on(device, *, dropout=0.0, **options):
+    """Fit members, without dropout unless asked: another device draws it by itself."""
+    systems = [system(seed, dropout=dropout) for seed in SEEDS]
+    more = {"num_classes": 3, "options": OPTIONS | options, "seeds": SEEDS}
+    return systems, stacked.fit(systems, TRAIN, VAL, device=device, **more)
+
+
 def test_members_learn_on_a_second_device_what_they_learn_here():
     options = {"epochs": 2, "label_smoothing": 0.2, "temperature": True}
     with a_second_device() as device:
-        found = together("early", device=device, **options)
-        assert_close(found, together("early", **options))
+        assert_close(on(device, **options), on("cpu", **options))
+        _, dropping = on(device, dropout=0.5)
+    assert all(math.isfinite(row["train_loss"]) for rows in dropping for row in rows)
 
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 def test_members_on_a_gpu_learn_as_on_the_cpu():
-    systems = [system(seed, dropout=0.0) for seed in SEEDS]
-    more = {"num_classes": 3, "options": OPTIONS, "seeds": SEEDS}
-    histories = stacked.fit(systems, TRAIN, VAL, device="cuda", **more)
-    others = [system(seed, dropout=0.0) for seed in SEEDS]
-    expected = stacked.fit(others, TRAIN, VAL, **more)
+    (_, histories), (_, expected) = on("cuda"), on("cpu")
     for rows, known in zip(histories, expected, strict=True):
         losses = ([row["val_loss"] for row in table] for table in (rows, known))
         np.testing.assert_allclose(*losses, rtol=1e-2)
