@@ -273,9 +273,10 @@ def test_the_gpu_gives_what_the_cpu_gives(name):
 
 @pytest.mark.parametrize("name", [n for n in NAMES if isinstance(make(n), Network)])
 def test_a_network_encodes_and_learns_on_a_second_device(name):
-    x = media(make(name))
+    there = make(name)
+    x = media(there)
     with a_second_device() as device:
-        there = make(name, device=device)
+        there.model.to(device)
         found = there(x)
         there.model.train()(there.prepare(x).to(device))[0].sum().backward()
     expected = make(name)(x)
