@@ -2,6 +2,7 @@
 
 import copy
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -76,9 +77,10 @@ def forward(
 
 def _program(network: nn.Module, shape: Sequence[int], precision: str) -> Any:
     """Return what computes one row of a shape, for each core at once."""
-    with torch.inference_mode(mode=False), torch.no_grad():
+    with torch.inference_mode(mode=False), torch.no_grad(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "`isinstance", FutureWarning)  # torch's of its own code
         exported = torch.export.export(network, (torch.zeros(1, *shape),))
-    model = openvino.convert_model(exported, input=[openvino.PartialShape([1, *shape])])
+        model = openvino.convert_model(exported, input=[openvino.PartialShape([1, *shape])])
     config = {
         "INFERENCE_PRECISION_HINT": PRECISIONS[precision],
         "NUM_STREAMS": cores(),
