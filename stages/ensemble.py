@@ -87,6 +87,9 @@ def turns(rows: Sequence[Mapping[str, str]]) -> np.ndarray:
     """Return which of FOLDS parts holds each row out; the other parts hold all scenes.
 
     A location stays together, or, where it is its scene's only one, each of its clips.
+
+    Raises:
+        ValueError: if a scene has a single clip, without which no part would hold it.
     """
     places: dict[str, set[str]] = defaultdict(set)
     for r in rows:
@@ -96,6 +99,11 @@ def turns(rows: Sequence[Mapping[str, str]]) -> np.ndarray:
         return r["location"] if len(places[r["scene_label"]]) > 1 else r["clip_id"]
 
     groups = {s: sorted({group(r) for r in rows if r["scene_label"] == s}) for s in places}
+    if alone := [scene for scene, members in groups.items() if len(members) < 2]:
+        raise ValueError(
+            f"the validation fold has one clip of {', '.join(alone)}; an ensemble is fitted "
+            "without each of its clips once, and needs two of every scene: raise index.val_fraction"
+        )
     return np.array([groups[r["scene_label"]].index(group(r)) % FOLDS for r in rows])
 
 

@@ -32,7 +32,7 @@ class Head(nn.Module):
         num_threads: changes nothing but the time; 0: as many as OpenMP takes.
 
     Raises:
-        ValueError: if `pca` is not in 1 ... number of columns.
+        ValueError: if `pca` is not in 1 ... number of columns, or when solved, of rows.
 
     References:
         Ke et al., LightGBM: a highly efficient gradient boosting decision tree, NeurIPS 2017.
@@ -97,6 +97,10 @@ class Head(nn.Module):
         self._booster = None
 
     def _fit_components(self, rows: Float[Tensor, "row column"]) -> None:
+        if len(rows) < len(self.get_buffer("components")):
+            raise ValueError(
+                f"pca is {self.pca}, but there are {len(rows)} training rows; lower hparams.pca"
+            )
         model = PCA(self.pca, svd_solver="covariance_eigh").fit(rows.cpu().numpy())
         self.get_buffer("mean").copy_(torch.from_numpy(model.mean_))
         self.get_buffer("components").copy_(torch.from_numpy(model.components_))

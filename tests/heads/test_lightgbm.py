@@ -99,3 +99,9 @@ def test_a_head_without_trees_says_so(x):
 def test_components_that_the_columns_cannot_give_are_refused(pca):
     with pytest.raises(ValueError, match=f"pca is {pca}, expected 1 to 9, the number of columns"):
         Head(DIMS, 3, pca=pca)
+
+
+def test_more_components_than_rows_are_refused(x):
+    few = {m: rows[:4] for m, rows in x.items()}
+    with pytest.raises(ValueError, match=r"pca is 5, but there are 4 training rows; lower hparams"):
+        Head(DIMS, 3, **SMALL, pca=5).solve(few, torch.tensor([0, 1, 2, 0]))

@@ -95,6 +95,15 @@ def test_a_location_is_held_out_as_a_whole_where_its_scene_has_another():
         assert len(set(own)) == parts
 
 
+def test_scenes_of_which_there_is_one_clip_are_named():
+    rows = labelled([SCENES[i % 3] for i in range(len(CLIPS))])
+    first, *others = (row["scene_label"] for row in rows[:3])
+    with pytest.raises(ValueError, match=f"one clip of {', '.join([first, *others])}; an ensemble"):
+        ensemble.turns(rows[:3])
+    with pytest.raises(ValueError, match=f"one clip of {', '.join(others)}; .* index.val_fraction"):
+        ensemble.turns(rows[:4])
+
+
 def test_a_temperature_is_that_of_rows_that_the_fit_has_not_seen(project):
     held_out = result(project, "calibrated")
     targets = np.arange(len(CLIPS)) % 3
