@@ -94,6 +94,18 @@ def test_bfloat16_gives_other_bits_and_much_the_same_loss(here, monkeypatch):
     assert half["val_loss"] == pytest.approx(plain["val_loss"], abs=0.05)
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@pytest.mark.parametrize("asked", ["float32", "bfloat16"])
+def test_a_gpu_tunes_to_much_the_same_loss(here, monkeypatch, asked):
+    expected = tuned(here).history[0]
+    AcceleratorState._reset_state(reset_partial_state=True)
+    monkeypatch.setenv("AVSC_DEVICE", "cuda")
+    found = tuned(here, fit={"precision": asked}).history[0]
+    AcceleratorState._reset_state(reset_partial_state=True)
+    assert found["val_loss"] == pytest.approx(expected["val_loss"], abs=0.05)
+
+
 def test_a_machine_that_is_slower_in_bfloat16_tunes_in_float32_and_says_so(
     here, monkeypatch, caplog
 ):

@@ -1,7 +1,9 @@
 import copy
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
+from importlib import import_module
 from threading import get_ident
 from types import SimpleNamespace
 
@@ -173,6 +175,22 @@ def test_a_compiled_network_gives_what_it_gave_and_runs_in_one_thread(monkeypatc
         found = [*pool.map(run, range(1, 6))]
     assert [part.flatten().tolist() for (part,) in found] == [[5.0] * rows for rows in range(1, 6)]
     assert len(threads) == 1
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("how", [How(), HALF])
+@pytest.mark.parametrize("name", ["ast", "timm_image"])
+def test_a_tuned_network_on_a_gpu_gives_nearly_what_the_cpu_gives(name, how, compiled):
+    encoder = avsc.encoders.create(name, **import_module(f"avsc.encoders.{name}").TINY)
+    media = {"ast": np.random.default_rng(0).uniform(-0.5, 0.5, (3, 2, 16_000)).astype("float32")}
+    rows = encoder.prepare(media.get(name, PICTURES))
+    with torch.inference_mode():
+        expected = encoder.model(rows)[0]
+        tune(encoder.model.to("cuda"), replace(how, compile=compiled))
+        found = encoder.model(rows.to("cuda"))[0].cpu()
+    assert ((found - expected).norm(dim=1) / expected.norm(dim=1)).max() < 5e-2
 
 
 def test_another_precision_is_refused():
