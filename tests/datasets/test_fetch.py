@@ -225,10 +225,8 @@ def test_the_command_ends_on_ctrl_c_though_a_server_sends_nothing(listed, server
     listed()
     server.quirks.append(stall)
     options = ["--sources", str(tmp_path / "list.yaml"), "--to", str(tmp_path / "set")]
-    code = (
-        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # as at a shell
-    )
-    code += "from avsc.cli import app; app()"
+    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    code = f"{heard}\nfrom avsc.cli import app; app()"  # a shell's background job may ignore it
     command = [sys.executable, "-c", code, "data", "fetch", "--accept-licence", *options]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         try:
