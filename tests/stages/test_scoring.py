@@ -257,7 +257,6 @@ def test_the_deviation_over_seeds_is_that_of_a_sample_and_of_one_seed_none(value
 
 
 @pytest.mark.usefixtures("project")
-@pytest.mark.usefixtures("project")
 def test_a_grid_stands_beside_published_scores():
     study = {
         "seeds": [1],
@@ -279,6 +278,7 @@ def test_a_grid_stands_beside_published_scores():
     assert found == [("lr=1", ""), ("lr=2", "77.0")]
 
 
+@pytest.mark.usefixtures("project")
 def test_predictions_of_other_scenes_are_not_set_beside_each_other():
     p = predictions.read(Path("data/predictions/other.parquet"), "test")
     turned = Predictions(p.clip_id, p.segment, p.probs, SCENES[::-1])
