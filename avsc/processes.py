@@ -83,7 +83,8 @@ def side_by_side(
     """Yield what `function` gives for each item, as each is done, by several processes.
 
     There are as many as AVSC_PROCESSES says, else one for each GPU, else as many as the cores, for
-    torch's threads in each, and the memory have room for. Of several GPUs, each computes on one.
+    torch's threads in each, and the memory have room for. Each has as many of torch's threads as
+    this process; of several GPUs, each computes on one.
 
     Args:
         function: of a module, or a partial of one.
@@ -102,9 +103,8 @@ def side_by_side(
     try:
         for rank in range(count):
             here, there = context.Pipe()
-            processes.append(
-                context.Process(target=_serve, args=(function, there, rank), daemon=True)
-            )
+            own = (function, there, rank, torch.get_num_threads())
+            processes.append(context.Process(target=_serve, args=own, daemon=True))
             processes[-1].start()
             there.close()  # so that the end of the process is the end of the pipe
             having[here] = todo.popleft()
@@ -152,7 +152,8 @@ def _received(pipe: Connection, item: object) -> Any:
     return found
 
 
-def _serve(function: Callable[[Any], object], pipe: Connection, rank: int) -> None:
+def _serve(function: Callable[[Any], object], pipe: Connection, rank: int, threads: int) -> None:
+    torch.set_num_threads(threads)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which ends this process
     Thread(target=_end_with_parent, daemon=True).start()
     if device() == "cuda":

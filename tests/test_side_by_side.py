@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import torch
 
 from avsc import processes
 
@@ -20,6 +21,10 @@ def workers(parent):
 
 def squared(number):
     return number, number**2, os.getpid()
+
+
+def threads(_):
+    return torch.get_num_threads()
 
 
 def ended(number):
@@ -40,6 +45,17 @@ def test_each_item_is_done_once_whatever_the_number_of_processes(monkeypatch, co
     assert [(a, b) for a, b, _ in done] == [(n, n**2) for n in range(7)]
     ids = {pid for *_, pid in done}
     assert ids == {os.getpid()} if count == 1 else os.getpid() not in ids
+
+
+@pytest.mark.slow
+def test_each_process_has_as_many_threads_as_this_one(monkeypatch):
+    monkeypatch.setenv("AVSC_PROCESSES", "2")
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(before + 2)
+        assert {*processes.side_by_side(threads, range(2), memory_bytes=1)} == {before + 2}
+    finally:
+        torch.set_num_threads(before)
 
 
 @pytest.mark.slow
