@@ -19,7 +19,6 @@ from avsc import embedding
 from avsc.artifacts import metrics
 from avsc.artifacts import weights as weights_file
 from avsc.encoders import ast, clap, timm_image
-from tests.elsewhere import a_second_device
 
 COMMIT, OTHER = "0123456789abcdef" * 2 + "01234567", "f" * 40
 CARD = "---\nlicense: bsd-3-clause\ntags: [audio]\n---\n# A small AST\n"
@@ -105,9 +104,9 @@ def test_an_ast_in_the_hubs_cache_is_loaded_by_name_and_commit(cache):
     }
 
 
-def small_clap():
+def small_clap(**more):
     torch.manual_seed(0)
-    return ClapAudioModelWithProjection(ClapAudioConfig(**clap.TINY["config"])).eval()
+    return ClapAudioModelWithProjection(ClapAudioConfig(**clap.TINY["config"], **more)).eval()
 
 
 def tower_of(net):
@@ -126,6 +125,13 @@ def test_a_clap_in_the_hubs_cache_is_loaded_by_name_and_commit(cache):
     assert found["licence"] == "bsd-3-clause"
     assert found["state_sha256"] == weights_file.state_digest(tower_of(net))
     assert found["parameters"] == sum(p.numel() for p in net.audio_model.parameters())
+
+
+def test_a_fused_clap_is_refused_by_the_name_of_its_repository(cache):
+    net = small_clap(enable_fusion=True, fusion_type="channel_map")
+    net.save_pretrained(snapshot(cache, "laion/fused", branch="main"))
+    with pytest.raises(ValueError, match=r"(^|\()laion/fused is a fused CLAP"):
+        embedding.create({"encoder": "clap", "weights": "pretrained", "name": "laion/fused"})
 
 
 def test_a_clap_in_a_file_of_data_weights_is_loaded_by_name_and_digest(tmp_path):
@@ -355,22 +361,3 @@ def test_the_config_that_the_error_names_is_that_of_ast_base():
     config = ASTConfig(num_labels=527)
     assert (config.hidden_size, config.num_hidden_layers, config.max_length) == (768, 12, 1024)
     assert (config.num_mel_bins, config.time_stride, config.frequency_stride) == (128, 10, 10)
-
-
-@pytest.fixture
-def conv():
-    """Return the settings of convolutions on a GPU, as torch has them, and let them be so again."""
-    settings = torch.backends.cudnn.conv
-    settings.fp32_precision = "tf32"
-    yield settings
-    settings.fp32_precision = "tf32"
-
-
-def test_an_encoder_of_a_gpu_computes_convolutions_in_float32_too(conv, monkeypatch):
-    block = {"encoder": "timm_image", **timm_image.TINY}
-    embedding.create(block)
-    assert conv.fp32_precision == "tf32"
-    with a_second_device() as device:
-        monkeypatch.setattr(embedding, "device", lambda: device)
-        embedding.create(block)
-    assert conv.fp32_precision == "ieee"

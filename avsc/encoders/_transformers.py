@@ -11,7 +11,7 @@ from torch import Tensor
 from transformers.utils import cached_file, logging
 
 from avsc.encoders._config import check_buildable, check_file, check_numbers, describing
-from avsc.encoders._tagger import hub, refuse
+from avsc.encoders._network import hub, refuse
 
 
 def architecture(kind: Any, config: Mapping[str, Any], *, more: Collection[str] = ()) -> Any:
@@ -51,7 +51,9 @@ def described(kind: Any, name: str, revision: str, **said: str) -> Any:
         path = Path(str(cached_file(name, "config.json", revision=revision)))
     with describing(str(path), kind.config_class.__name__), _quiet():
         check_file(path)
-        return _buildable(kind, kind.config_class.from_pretrained(path.parent))
+        config = kind.config_class.from_pretrained(path.parent)
+        config.name_or_path = name  # not the folder of the cache
+        return _buildable(kind, config)
 
 
 def _buildable(kind: Any, config: Any) -> Any:
