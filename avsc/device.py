@@ -4,11 +4,12 @@ import os
 
 import torch
 
+for _layers in (torch.backends.cudnn.conv, torch.backends.cudnn.rnn):
+    _layers.fp32_precision = "ieee"  # type: ignore[attr-defined]  # not TF32: as products have it
+
 
 def device() -> str:
     """Return the environment's AVSC_DEVICE, else cuda if there is a GPU, else cpu.
-
-    On a GPU, too, float32 is float32 from then on: cuDNN's layers keep from TF32, as products do.
 
     Raises:
         ValueError: if AVSC_DEVICE is a device that this machine does not have.
@@ -21,7 +22,4 @@ def device() -> str:
             f"AVSC_DEVICE is {asked!r}, expected one of what this machine has: {', '.join(there)}; "
             "set it to one of them, or unset it"
         )
-    if asked != "cpu":
-        for layers in (torch.backends.cudnn.conv, torch.backends.cudnn.rnn):
-            layers.fp32_precision = "ieee"  # type: ignore[attr-defined]
     return asked

@@ -121,7 +121,11 @@ class Run:
         return total
 
     def _there(self, x: Mapping[str, Tensor], targets: Tensor) -> tuple[dict[str, Tensor], Tensor]:
-        return {m: rows.to(self.here.device) for m, rows in x.items()}, targets.to(self.here.device)
+        return {m: self._sent(rows) for m, rows in x.items()}, self._sent(targets)
+
+    def _sent(self, rows: Tensor) -> Tensor:
+        pinned = rows.pin_memory() if self.here.device.type == "cuda" else rows
+        return pinned.to(self.here.device, non_blocking=True)
 
     @torch.inference_mode()
     def evaluate(self) -> dict[str, float]:
