@@ -46,5 +46,6 @@ def test_without_a_gpu_there_is_only_the_cpu(gpus, monkeypatch):
 
 
 def test_on_a_gpu_float32_is_float32():
-    layers = (torch.backends.cudnn.conv, torch.backends.cudnn.rnn)
-    assert [layer.fp32_precision for layer in layers] == ["ieee"] * 2
+    assert not torch.backends.cudnn.allow_tf32
+    for layers in (torch.backends.cudnn.conv, torch.backends.cudnn.rnn):
+        assert layers.fp32_precision != "tf32"
