@@ -88,9 +88,12 @@ def settled(
                 break
             way = "in bfloat16" if how.precision == "bfloat16" else f"by {how.engine}"
             why = f"{way} an embedding deviates by {found:.2g} of its length, {MOST:g} may be"
-        less = {"precision": "float32"} if how.precision == "bfloat16" else {"engine": "torch"}
-        log.warning("%s runs in %s: %s", name, *less.values(), why)
-        how = replace(how, **less)
+        if how.precision == "bfloat16":
+            how = replace(how, precision="float32")
+            log.warning("%s runs in float32: %s", name, why)
+        else:
+            how = replace(how, engine="torch")
+            log.warning("%s runs in torch: %s", name, why)
     return how, found if np.isfinite(found) else None
 
 
