@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from avsc.encoders._augment import draw_of
-from avsc.encoders._config import check_buildable, check_file, describing
+from avsc.encoders._config import check_buildable, describing, read
 from avsc.encoders._network import (
     Origin,
     Weights,
@@ -236,7 +236,7 @@ def _check_folder(name: str) -> None:
         return net
 
     with describing(str(path), "network of timm", expected="what timm saved: fetch the file again"):
-        check_file(path)
+        read(path)
         check_buildable(build)
 
 
