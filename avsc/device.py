@@ -4,6 +4,8 @@ import os
 
 import torch
 
+torch.backends.cudnn.allow_tf32 = False  # float32 is float32, as in torch's matrix products
+
 
 def device() -> str:
     """Return the environment's AVSC_DEVICE, else cuda if there is a GPU, else cpu.

@@ -32,8 +32,6 @@ TRIED = 4  # clips on which an engine and bfloat16 are compared with torch in fl
 def create(block: Mapping[str, Any], *, root: Path = Path("data")) -> Any:
     """Return an encoder with the weights that its block of params.yaml names, in float32.
 
-    On a GPU, too, float32 is float32: from here on, convolutions keep from TF32.
-
     Raises:
         FileNotFoundError: if the weights are a file that is not there, or pretrained and neither on
             this machine nor to be had.
@@ -51,8 +49,6 @@ def create(block: Mapping[str, Any], *, root: Path = Path("data")) -> Any:
     if weights == "none":
         return avsc.encoders.create(encoder, **own)
     own["device"] = device()
-    if own["device"] != "cpu":
-        torch.backends.cudnn.conv.fp32_precision = "ieee"  # type: ignore[attr-defined]
     if weights in ("pretrained", "random"):
         made: Any = avsc.encoders.create(encoder, weights=weights, **own)
         if sha256 is not None:

@@ -64,9 +64,11 @@ def answered(path: Path, split: str, *, seconds: int | None, root: Path = Path("
     return Answered(labels, p.scenes, items)
 
 
-def report(path: Path, *, seconds: int | None, root: Path = Path("data")) -> dict[str, Scores]:
-    """Return the scores of a prediction file on the test fold, by protocol; as `answered`."""
-    found = answered(path, "test", seconds=seconds, root=root)
+def report(
+    path: Path, split: str = "test", *, seconds: int | None, root: Path = Path("data")
+) -> dict[str, Scores]:
+    """Return the scores of a prediction file on a fold, by protocol; as `answered`."""
+    found = answered(path, split, seconds=seconds, root=root)
     return protocol.scores(found.items, found.scenes)
 
 

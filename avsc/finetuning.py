@@ -15,10 +15,11 @@ import torch
 from torch import Tensor
 
 import avsc.heads
-from avsc import embedding, precision
+from avsc import embedding
 from avsc.artifacts import checkpoints, manifest, media, pseudo_labels, shard
 from avsc.artifacts.weights import state_digest
 from avsc.device import device
+from avsc.precision import How, hindrance
 from avsc.threads import cores, in_threads
 from avsc.training import shared_loop
 from avsc.training.end_to_end import CLIPS_TOGETHER, EndToEnd, Rows, below
@@ -139,8 +140,8 @@ def tune(
         raise ValueError("audio and video both have encoder: none; name the one to be trained")
     o.check(list(blocks))
     where = device()
-    if o.precision != "float32" and not precision.suits(where):
-        log.warning("fine-tuning runs in float32: %s is slower in %s", where, o.precision)
+    if why := hindrance(How(precision=o.precision), where.partition(":")[0]):
+        log.warning("fine-tuning runs in float32: %s", why)
         o = replace(o, precision="float32")
     if where not in ("cpu", "cuda"):
         torch.cuda.set_device(where)  # of several GPUs, Accelerate takes the current one

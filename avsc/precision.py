@@ -78,26 +78,29 @@ def settled(
         ModuleNotFoundError: if the engine is not installed.
         ValueError: if the engine does not compute where the network is.
     """
-    if how.plain:
-        return how, None
-    device, half, found = next(network.parameters()).device, how.precision == "bfloat16", None
-    so = forward(network, how)
-    why = _hindrance(how, device.type) if half else ""
-    if not why:
-        found = float(np.max([deviation(network, so, rows.to(device)) for rows in tried]))
-        if found < MOST:
-            return how, found
-        way = "in bfloat16" if half else f"by {how.engine}"
-        why = f"{way} an embedding deviates by {found:.2g} of its length, {MOST:g} may be"
-    log.warning("%s runs in %s: %s", name, "float32" if half else "torch", why)
-    weaker = replace(how, precision="float32") if half else replace(how, engine="torch")
-    how, last = settled(weaker, network, tried, name=name)
-    told = found if last is None else last
-    return how, told if told is None or np.isfinite(told) else None
+    device, found = next(network.parameters()).device, np.nan
+    while not how.plain:
+        so = forward(network, how)
+        why = hindrance(how, device.type)
+        if not why:
+            found = float(np.max([deviation(network, so, rows.to(device)) for rows in tried]))
+            if found < MOST:
+                break
+            way = "in bfloat16" if how.precision == "bfloat16" else f"by {how.engine}"
+            why = f"{way} an embedding deviates by {found:.2g} of its length, {MOST:g} may be"
+        if how.precision == "bfloat16":
+            how = replace(how, precision="float32")
+            log.warning("%s runs in float32: %s", name, why)
+        else:
+            how = replace(how, engine="torch")
+            log.warning("%s runs in torch: %s", name, why)
+    return how, found if np.isfinite(found) else None
 
 
-def _hindrance(how: How, device: str) -> str:
-    """Return why bfloat16 would not be faster, if so."""
+def hindrance(how: How, device: str) -> str:
+    """Return why a precision would not be faster there, if so; `device` without a number."""
+    if how.precision == "float32":
+        return ""
     if how.engine == "openvino":
         return "" if _openvino().knows_bfloat16() else f"this {device} does not know bfloat16"
     return (

@@ -94,7 +94,7 @@ def side_by_side(
     Raises:
         WorkerError: if a process is ended by another program; the others are ended, too.
     """
-    count = min(len(items), _room(memory_bytes))
+    count = min(len(items), room(memory_bytes))
     if count < 2:
         yield from (_noting(function, item) for item in items)
         return
@@ -132,7 +132,8 @@ def _noting(function: Callable[[X], T], item: X) -> T:
         raise
 
 
-def _room(memory_bytes: int) -> int:
+def room(memory_bytes: int) -> int:
+    """Return how many processes of so much memory work side by side here."""
     if "AVSC_PROCESSES" in os.environ or device() != "cpu":
         return wanted()
     fitting = psutil.virtual_memory().available // max(1, memory_bytes)

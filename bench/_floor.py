@@ -38,7 +38,7 @@ def flop_per_s(dtype: torch.dtype = torch.float32, *, side: int | None = None) -
     def product() -> None:
         _ = a @ b
         if where == "cuda":
-            torch.cuda.synchronize()
+            torch.cuda.synchronize(device())
 
     product()
     return 2 * side**3 / min(seconds_of(product) for _ in range(TRIES))

@@ -60,9 +60,12 @@ def _row(name: str, block: dict[str, Any], root: Path, clip_id: Sequence[str], r
         encoder.prepare(rows(encoder, embedder.library.read(c, ARRAYS[encoder.modality])))
         for c in clip_id
     ]
+    there = ready
+    if device() != "cpu":
+        there = list(torch.cat(ready).to(device()).split(encoder.batch_size))
     sides = {
         "ours": partial(end_to_end, embedder, clip_id),
-        "alone": partial(alone, encoder.model, ready, encoder.batch_size),
+        "alone": partial(alone, encoder.model, there),
     }
     given, took = in_turns(sides, repeats=repeats)
     with threads(cores()), torch.no_grad():
@@ -88,8 +91,8 @@ def end_to_end(embedder: Embedder, clip_id: Sequence[str]) -> np.ndarray:
             return s.rows("embedding")
 
 
-def alone(network: Any, ready: Sequence[Tensor], batch_size: int) -> np.ndarray:
-    """Return the embeddings of tensors that are ready."""
+def alone(network: Any, ready: Sequence[Tensor]) -> np.ndarray:
+    """Return the embeddings of tensors that are ready: clips on a CPU, batches on a GPU."""
 
     def run(x: Tensor) -> Tensor:
         with torch.inference_mode():
@@ -97,8 +100,7 @@ def alone(network: Any, ready: Sequence[Tensor], batch_size: int) -> np.ndarray:
 
     if device() == "cpu":
         return torch.cat(list(in_threads(run, threads=cores())(iter(ready)))).numpy()
-    batches = torch.cat(list(ready)).to(device()).split(batch_size)
-    return torch.cat([run(batch) for batch in batches]).numpy()
+    return torch.cat([run(batch) for batch in ready]).numpy()
 
 
 def write(root: Path, clip_id: Sequence[str], seconds: int) -> None:

@@ -2,9 +2,9 @@
 
 Two times 128 numbers a segment, an epoch of 3200 segments and a pass over 1000 of validation. A
 step costs its start and its products; the stack has one start for ten seeds, and the products of
-all, in one thread. Processes, as a study has them, are one a core; they train for ten epochs, for
-their start, some seconds, is in the time. `difference` is the largest between the training losses
-of both.
+all, in one thread. Processes, as a study has them, are one a core, or a GPU; they train for ten
+epochs, for their start, some seconds, is in the time. `difference` is the largest between the
+training losses of both.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,8 +15,7 @@ import torch
 
 from avsc.device import device
 from avsc.heads.early import Head
-from avsc.processes import side_by_side
-from avsc.threads import cores
+from avsc.processes import room, side_by_side
 from avsc.training import loop, stacked
 from avsc.training.folds import Fold
 from avsc.training.system import System
@@ -25,6 +24,7 @@ from bench._turns import Row, compared, difference, in_turns, threads
 
 SHAPES = {"audio": (128,), "video": (128,)}
 SCENES = 10
+MEMORY_BYTES = 10**8  # of a process, at most
 WIDTHS = {"narrow": [64], "the baseline's": [512, 128, 64]}
 
 
@@ -57,7 +57,8 @@ def _processes(folds: Sequence[Fold], seeds: Sequence[int], *, epochs: int) -> R
     }
     with threads(1):
         given, took = in_turns(sides, repeats=1)
-    what = f"{len(seeds)} seeds of a head, {head}, at batch {batch}, by {cores()} processes"
+    processes = min(room(MEMORY_BYTES), len(seeds))
+    what = f"{len(seeds)} seeds of a head, {head}, at batch {batch}, by {processes} processes"
     return _row(what, given, took)
 
 
@@ -92,7 +93,7 @@ def by_processes(
 ) -> list[list[float]]:
     """Return the training losses of each seed."""
     alone = partial(_alone, folds, widths, options)
-    return [losses for _, losses in sorted(side_by_side(alone, seeds, memory_bytes=10**8))]
+    return [losses for _, losses in sorted(side_by_side(alone, seeds, memory_bytes=MEMORY_BYTES))]
 
 
 def _alone(

@@ -11,10 +11,13 @@ from sklearn.manifold import TSNE
 from avsc import experiment, params
 from avsc.artifacts import metrics, pseudo_labels
 
+DRAWN = {"embedding": "embedding", "classes": "class_weights"}  # method of a head
+
 
 def main(name: str) -> None:
     p = params.load(f"map.{name}")
     fitted = experiment.restore(Path("data/models") / p["experiment"])
+    check(f"map.{name}", p, fitted.system.head)
     about, points = of_classes(fitted, p) if p["of"] == "classes" else of_test_rows(fitted, p)
     flat = TSNE(perplexity=min(30, len(points) // 4), random_state=params.load("seed"))
     xy = flat.fit_transform(points)
@@ -22,6 +25,17 @@ def main(name: str) -> None:
     places = [{"x": float(x), "y": float(y)} for x, y in xy]
     rows = [{"data": data, **a, **place} for a, place in zip(about, places, strict=True)]
     metrics.write_table(Path(f"metrics/maps/{name}.csv"), rows)
+
+
+def check(key: str, p: dict[str, Any], head: Any) -> None:
+    """Raise a ValueError unless the head has what is to be drawn."""
+    if p["of"] not in DRAWN:
+        raise ValueError(f"{key}.of is {p['of']!r}, expected {' or '.join(DRAWN)}")
+    if not hasattr(head, method := DRAWN[p["of"]]):
+        raise ValueError(
+            f"{key} draws the {p['of']} of {p['experiment']}, whose head has no {method}; take an "
+            "experiment of joint (embedding) or ceoa_sf (classes), or give the head that method"
+        )
 
 
 def of_test_rows(

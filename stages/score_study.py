@@ -1,11 +1,12 @@
-"""score_study <name>: predictions of the cells, test labels -> metrics/studies/<name>*.csv.
+"""score_study <name>: predictions of the cells, labels -> metrics/studies/<name>*.csv.
 
-The table holds mean and spread over the seeds; the table by class is of the first seed.
+The table holds mean and spread over the seeds, of the test fold and of the validation fold, by
+which a cell is to be chosen; the table by class is of the first seed on the test fold.
 """
 
 import sys
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -15,6 +16,8 @@ from avsc.artifacts import metrics, results
 from avsc.scoring.protocol import Scores
 
 SCORES = ("log_loss_macro", "accuracy_macro", "log_loss_micro", "accuracy_micro")
+VALIDATION = SCORES[:2]
+PROTOCOLS = ("segment", "clip")
 PUBLISHED = ("protocol", "log_loss", "accuracy")
 
 
@@ -23,13 +26,17 @@ def main(name: str) -> None:
     seconds = params.load("decode.seconds")
     directory = Path("data/studies") / name
     reports: dict[str, list[dict[str, Scores]]] = defaultdict(list)
+    chosen_by: dict[str, list[dict[str, Scores]]] = defaultdict(list)
     for number, (cell, _) in enumerate(trained(directory / "cells.json", study)):
-        report = evaluation.report(directory / f"{number:04d}.parquet", seconds=seconds)
-        reports[cell].append(report)
+        path = directory / f"{number:04d}.parquet"
+        reports[cell].append(evaluation.report(path, seconds=seconds))
+        chosen_by[cell].append(evaluation.report(path, "val", seconds=seconds))
     rows, published = [], studies.published(study)
     for cell, found in reports.items():
         row: dict[str, Any] = {"data": data, "study": name, "cell": cell, "seeds": len(found)}
-        row |= {k: v for p in ("segment", "clip") for k, v in spread(p, found).items()}
+        row |= {k: v for p in PROTOCOLS for k, v in spread(p, found).items()}
+        validation = [spread(p, chosen_by[cell], VALIDATION) for p in PROTOCOLS]
+        row |= {f"val_{k}": v for columns in validation for k, v in columns.items()}
         rows.append(row | {f"published_{k}": published.get(cell, {}).get(k) for k in PUBLISHED})
     metrics.write_table(Path(f"metrics/studies/{name}.csv"), rows)
     classes = [
@@ -52,13 +59,15 @@ def trained(path: Path, study: Mapping[str, Any]) -> list[tuple[str, int]]:
     return asked
 
 
-def spread(protocol: str, found: list[dict[str, Scores]]) -> dict[str, float | None]:
+def spread(
+    protocol: str, found: list[dict[str, Scores]], scores: Sequence[str] = SCORES
+) -> dict[str, float | None]:
     """Return mean and standard deviation over the seeds of each score of a protocol.
 
     The deviation is that of seeds that might have been drawn (n - 1); one seed tells none.
     """
     columns: dict[str, float | None] = {}
-    for score in SCORES:
+    for score in scores:
         values = [getattr(report[protocol], score) for report in found if protocol in report]
         columns[f"{protocol}_{score}"] = mean(values) if values else None
         columns[f"{protocol}_{score}_sd"] = stdev(values) if len(values) > 1 else None

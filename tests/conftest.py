@@ -4,6 +4,7 @@ import os
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # small tensors: threads cost more than they give
+os.environ.setdefault("AVSC_DEVICE", "cpu")  # tests of a GPU name it
 
 
 @pytest.fixture(autouse=True)

@@ -43,3 +43,9 @@ def test_without_a_gpu_there_is_only_the_cpu(gpus, monkeypatch):
     monkeypatch.setenv("AVSC_DEVICE", "cuda")
     with pytest.raises(ValueError, match="expected one of what this machine has: cpu; set it to"):
         device()
+
+
+def test_on_a_gpu_float32_is_float32():
+    assert not torch.backends.cudnn.allow_tf32
+    for layers in (torch.backends.cudnn.conv, torch.backends.cudnn.rnn):
+        assert layers.fp32_precision != "tf32"

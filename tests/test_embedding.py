@@ -13,13 +13,15 @@ from transformers import (
     ASTForAudioClassification,
     ClapAudioConfig,
     ClapAudioModelWithProjection,
+    Wav2Vec2Config,
+    Wav2Vec2FeatureExtractor,
+    Wav2Vec2ForPreTraining,
 )
 
 from avsc import embedding
 from avsc.artifacts import metrics
 from avsc.artifacts import weights as weights_file
-from avsc.encoders import ast, clap, timm_image
-from tests.elsewhere import a_second_device
+from avsc.encoders import ast, clap, timm_image, transformers_audio
 
 COMMIT, OTHER = "0123456789abcdef" * 2 + "01234567", "f" * 40
 CARD = "---\nlicense: bsd-3-clause\ntags: [audio]\n---\n# A small AST\n"
@@ -105,9 +107,9 @@ def test_an_ast_in_the_hubs_cache_is_loaded_by_name_and_commit(cache):
     }
 
 
-def small_clap():
+def small_clap(**more):
     torch.manual_seed(0)
-    return ClapAudioModelWithProjection(ClapAudioConfig(**clap.TINY["config"])).eval()
+    return ClapAudioModelWithProjection(ClapAudioConfig(**clap.TINY["config"], **more)).eval()
 
 
 def tower_of(net):
@@ -128,6 +130,13 @@ def test_a_clap_in_the_hubs_cache_is_loaded_by_name_and_commit(cache):
     assert found["parameters"] == sum(p.numel() for p in net.audio_model.parameters())
 
 
+def test_a_fused_clap_is_refused_by_the_name_of_its_repository(cache):
+    net = small_clap(enable_fusion=True, fusion_type="channel_map")
+    net.save_pretrained(snapshot(cache, "laion/fused", branch="main"))
+    with pytest.raises(ValueError, match=r"(^|\()laion/fused is a fused CLAP"):
+        embedding.create({"encoder": "clap", "weights": "pretrained", "name": "laion/fused"})
+
+
 def test_a_clap_in_a_file_of_data_weights_is_loaded_by_name_and_digest(tmp_path):
     net, path = small_clap(), tmp_path / "weights/own.safetensors"
     weights_file.write(path, net.state_dict(), classes=[])
@@ -138,6 +147,79 @@ def test_a_clap_in_a_file_of_data_weights_is_loaded_by_name_and_digest(tmp_path)
     assert found["file_sha256"] == block["sha256"]
     assert found["state_sha256"] == weights_file.state_digest(tower_of(net))
     assert set(encoder(SOUND)) == {"embedding"}
+
+
+def small_ears(folder, **extractor):
+    """Save a wav2vec 2.0 with what trained it, and return it."""
+    torch.manual_seed(0)
+    small = {"codevector_dim": 4, "num_codevectors_per_group": 4, "proj_codevector_dim": 4}
+    config = Wav2Vec2Config(**transformers_audio.TINY["config"], **small)
+    net = Wav2Vec2ForPreTraining(config).eval()
+    net.save_pretrained(folder)
+    if extractor:
+        Wav2Vec2FeatureExtractor(**extractor).save_pretrained(folder)
+    return net
+
+
+def ears_block(**more):
+    return {"encoder": "transformers_audio", "weights": "pretrained", "name": "ears/small", **more}
+
+
+def body_of(net):
+    """Return the body's tensors without the vector that stands for masked frames."""
+    found = {k: v for k, v in net.state_dict().items() if k.startswith("wav2vec2.")}
+    del found["wav2vec2.masked_spec_embed"]
+    return found
+
+
+def test_what_hears_the_waveform_is_loaded_from_the_hubs_cache_by_name_and_commit(cache):
+    folder = snapshot(cache, "ears/small")
+    net = small_ears(folder, do_normalize=False)
+    (folder / "README.md").write_text(CARD)
+    with pytest.raises(FileNotFoundError, match="no pretrained 'ears/small' on this machine and n"):
+        embedding.create(ears_block())
+    encoder = embedding.create(ears_block(revision=COMMIT))
+    assert not encoder.normalise
+    assert embedding.provenance(encoder, ears_block(revision=COMMIT)) == {
+        "encoder": "transformers_audio",
+        "weights": "pretrained",
+        "name": "ears/small",
+        "revision": COMMIT,
+        "licence": "bsd-3-clause",
+        "file_sha256": sha256(folder / "model.safetensors"),
+        "state_sha256": weights_file.state_digest(body_of(net)),
+        "parameters": sum(v.numel() for v in body_of(net).values()),
+    }
+
+
+def test_that_the_hub_has_no_front_end_is_believed_when_the_hub_said_so(cache):
+    small_ears(snapshot(cache, "ears/small", branch="main"))
+    with pytest.raises(
+        FileNotFoundError,
+        match=r"no preprocessor_config\.json of 'ears/small' .* or set normalise: to what it says",
+    ):
+        embedding.create(ears_block())
+    for told in (True, False):
+        assert embedding.create(ears_block(normalise=told)).normalise is told
+    asked = cache / f"models--ears--small/.no_exist/{COMMIT}"
+    asked.mkdir(parents=True)
+    (asked / "preprocessor_config.json").touch()
+    assert embedding.create(ears_block()).normalise
+
+
+def test_what_hears_the_waveform_is_loaded_from_a_file_of_data_weights(cache, tmp_path):
+    folder = snapshot(cache, "ears/small", branch="main")
+    net, path = small_ears(folder, do_normalize=False), tmp_path / "weights/own.safetensors"
+    weights_file.write(path, net.state_dict(), classes=[])
+    block = ears_block(weights=path.name, sha256=sha256(path))
+    by_name = embedding.create(block, root=tmp_path)
+    np.testing.assert_array_equal(
+        by_name(SOUND)["embedding"], embedding.create(ears_block())(SOUND)["embedding"]
+    )
+    own = {"config": transformers_audio.TINY["config"], "normalise": False}
+    found = embedding.provenance(embedding.create(block | own, root=tmp_path), block, root=tmp_path)
+    assert found["file_sha256"] == block["sha256"]
+    assert found["state_sha256"] == weights_file.state_digest(body_of(net))
 
 
 def test_a_timm_model_without_its_classifier_is_reported_as_what_is_left_of_it(cache):
@@ -355,22 +437,3 @@ def test_the_config_that_the_error_names_is_that_of_ast_base():
     config = ASTConfig(num_labels=527)
     assert (config.hidden_size, config.num_hidden_layers, config.max_length) == (768, 12, 1024)
     assert (config.num_mel_bins, config.time_stride, config.frequency_stride) == (128, 10, 10)
-
-
-@pytest.fixture
-def conv():
-    """Return the settings of convolutions on a GPU, as torch has them, and let them be so again."""
-    settings = torch.backends.cudnn.conv
-    settings.fp32_precision = "tf32"
-    yield settings
-    settings.fp32_precision = "tf32"
-
-
-def test_an_encoder_of_a_gpu_computes_convolutions_in_float32_too(conv, monkeypatch):
-    block = {"encoder": "timm_image", **timm_image.TINY}
-    embedding.create(block)
-    assert conv.fp32_precision == "tf32"
-    with a_second_device() as device:
-        monkeypatch.setattr(embedding, "device", lambda: device)
-        embedding.create(block)
-    assert conv.fp32_precision == "ieee"

@@ -84,7 +84,7 @@ def test_there_are_as_many_processes_as_cores_and_memory_allow(monkeypatch, need
     monkeypatch.setenv("AVSC_CORES", "8")
     free = psutil.virtual_memory()._replace(available=10)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: free)
-    assert processes._room(needed) == count
+    assert processes.room(needed) == count
 
 
 WAITING = """

@@ -70,10 +70,8 @@ def read(
             f"{path} lacks {len(missing)} of {len(wanted)} rows, the first {missing[0]}; labels of "
             "seconds suit systems of seconds, labels of clips any: see pseudo_label.*.pooling"
         )
-    labelled = Counter(table["clip_id"].to_pylist())
-    if more := [
-        (c, n) for c, n in zip(clip_id, count, strict=True) if not whole and labelled[c] > n
-    ]:
+    labelled = Counter() if whole else Counter(table["clip_id"].to_pylist())
+    if more := [(c, n) for c, n in zip(clip_id, count, strict=True) if labelled[c] > n]:
         clip, rows = more[0]
         raise ValueError(
             f"{path} has labels of {labelled[clip]} seconds of {clip!r}, the experiment's encoders "

@@ -46,12 +46,17 @@ def describing(
         ) from error
 
 
-def check_file(path: Path) -> None:
-    """Raise a ValueError unless the file is an object of JSON, with no number out of bounds."""
+def read(path: Path) -> dict[str, Any]:
+    """Return the object of JSON that a file is.
+
+    Raises:
+        ValueError: if it is none, or a number is out of bounds.
+    """
     found = json.loads(path.read_bytes())
     if not isinstance(found, dict):
         raise ValueError(f"it is {str(found)[:40]!r}, no object of JSON")
     check_numbers(found)
+    return found
 
 
 def check_numbers(found: Any, *, key: str = "", least: int = -MOST) -> None:

@@ -10,7 +10,7 @@ from jaxtyping import Float32, UInt8
 from torch import Tensor
 from torchvision.transforms import v2
 
-from avsc.encoders._tagger import seeded
+from avsc.encoders._network import seeded
 
 
 class Augmentation:

@@ -13,8 +13,7 @@ from transformers.models.audio_spectrogram_transformer import (
 )
 
 from avsc.encoders._kaldi import fbank, frame_count
-from avsc.encoders._spectrum import check_scope, check_waveform, mid, resampled
-from avsc.encoders._tagger import (
+from avsc.encoders._network import (
     Origin,
     Weights,
     check_weights,
@@ -23,6 +22,7 @@ from avsc.encoders._tagger import (
     tag,
     tagged_views,
 )
+from avsc.encoders._spectrum import check_scope, check_waveform, mid, resampled
 from avsc.encoders._transformers import architecture, described, filled, pretrained
 
 VERSION = 1

@@ -10,8 +10,7 @@ from torch import Tensor, nn
 from transformers import ClapAudioConfig, ClapAudioModelWithProjection
 
 from avsc.encoders import UnfitError
-from avsc.encoders._spectrum import check_scope, check_waveform, mel_filters, mid, resampled
-from avsc.encoders._tagger import (
+from avsc.encoders._network import (
     Origin,
     Weights,
     check_weights,
@@ -20,6 +19,7 @@ from avsc.encoders._tagger import (
     tag,
     tagged_views,
 )
+from avsc.encoders._spectrum import check_scope, check_waveform, mel_filters, mid, resampled
 from avsc.encoders._transformers import architecture, filled, pretrained
 
 VERSION = 1

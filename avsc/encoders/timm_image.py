@@ -13,10 +13,8 @@ from PIL import Image
 from torch import Tensor, nn
 
 from avsc.encoders._augment import draw_of
-from avsc.encoders._config import check_buildable, check_file, describing
-from avsc.encoders._picture_views import Augmentation
-from avsc.encoders._spectrum import check_scope
-from avsc.encoders._tagger import (
+from avsc.encoders._config import check_buildable, describing, read
+from avsc.encoders._network import (
     Origin,
     Weights,
     check_weights,
@@ -26,6 +24,8 @@ from avsc.encoders._tagger import (
     tag,
     tagged_views,
 )
+from avsc.encoders._picture_views import Augmentation
+from avsc.encoders._spectrum import check_scope
 
 VERSION = 2
 TINY: dict[str, Any] = {
@@ -236,7 +236,7 @@ def _check_folder(name: str) -> None:
         return net
 
     with describing(str(path), "network of timm", expected="what timm saved: fetch the file again"):
-        check_file(path)
+        read(path)
         check_buildable(build)
 
 

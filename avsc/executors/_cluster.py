@@ -131,8 +131,14 @@ def enter(root: Path, token: str) -> None:
     os.chdir(root)
 
 
-def environment(cpus: int) -> dict[str, str]:
-    """Return the environment of a worker that may use `cpus` cores."""
+def environment(each: Share) -> dict[str, str]:
+    """Return the environment of a worker with its share of a node.
+
+    Ray hides no GPU from a worker that asked for none, and gives a worker's own the number 0.
+    """
     passed = {k: v for k, v in os.environ.items() if k.startswith("AVSC_") or k in ENVIRONMENT}
     path = os.pathsep.join(filter(None, (str(Path.cwd()), os.environ.get("PYTHONPATH"))))
-    return passed | {"AVSC_CORES": str(cpus), "PYTHONPATH": path}
+    asked = passed.pop("AVSC_DEVICE", "").partition(":")[0]
+    device = asked if each.gpus else "cpu"
+    own = {"AVSC_CORES": str(each.cpus), "PYTHONPATH": path}
+    return passed | own | ({"AVSC_DEVICE": device} if device else {})

@@ -74,7 +74,7 @@ class Executor:
             kind = ray.remote(_Process).options(
                 num_cpus=each.cpus,
                 num_gpus=each.gpus,
-                runtime_env={"env_vars": environment(each.cpus)},
+                runtime_env={"env_vars": environment(each)},
             )
 
             def start() -> tuple[Any, Any]:

@@ -9,6 +9,12 @@ and where it needs them
     phases() -> list[Phase]               parts trained one after the other; default: the whole head
     loss(x, targets, criterion) -> loss   its own training loss; default: criterion(logits, targets)
     solve(x, targets) -> None             fit without gradients; then there are no phases
+    handles_missing = True                it answers without one of its modalities
+    branch_embeddings(x)                  {modality: (row, ...)} that InfoNCE aligns
+    branch_logits(x)                      {modality: (row, scene)}, what each says of the scenes
+    branches()                            {modality: module} whose gradients are modulated
+    embedding(x) -> (row, ...)            what `map` draws of rows
+    class_weights()                       {events | objects: (class, ...)}, what it draws of classes
 
 The contract tests build each head on small vectors of audio and video; a file whose head needs
 other rows or smaller layers says so in a module-level `TINY = {"dims": {...}, "hparams": {...}}`.

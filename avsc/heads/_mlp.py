@@ -59,8 +59,10 @@ def pair(dims: Mapping[str, Sequence[int]], head: str) -> list[str]:
     return sorted(dims)
 
 
-def positions(frames: int, width: int) -> Float[Tensor, "frame width"]:
+def positions(
+    frames: int, width: int, device: torch.device | str = "cpu"
+) -> Float[Tensor, "frame width"]:
     """Return sines and cosines of each frame's place, as in Vaswani et al., arXiv:1706.03762."""
-    rate = 10000.0 ** (-torch.arange(0, width, 2) / width)
-    angle = torch.arange(frames)[:, None] * rate
+    rate = 10000.0 ** (-torch.arange(0, width, 2, device=device) / width)
+    angle = torch.arange(frames, device=device)[:, None] * rate
     return torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1)[:, :width]

@@ -25,7 +25,7 @@ class Tokens(nn.Module):
         """Return tokens."""
         if not self.sequence:
             return self.project(x).unflatten(1, (-1, self.width))
-        return self.project(x.flatten(2)) + positions(x.shape[1], self.width).to(x)
+        return self.project(x.flatten(2)) + positions(x.shape[1], self.width, x.device)
 
 
 class Layer(nn.Module):

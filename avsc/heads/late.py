@@ -52,7 +52,7 @@ class Head(nn.Module):
 
     def forward(self, x: Batch) -> Float[Tensor, "row scene"]:
         """Return logits."""
-        opinions = self.branch_logits(x)
+        opinions = self._opinions(x)
         if self.handles_missing:
             return torch.stack(list(opinions.values())).mean(dim=0)
         return self.join(torch.cat([opinions[m] for m in self.modalities], dim=1))
@@ -62,7 +62,19 @@ class Head(nn.Module):
         return {m: self.branch[m].embed(x[m]) for m in self.modalities if m in x}
 
     def branch_logits(self, x: Batch) -> dict[str, Float[Tensor, "row scene"]]:
-        """Return the logits of each modality, before they are joined."""
+        """Return what each modality says of the scenes; of linear, what it adds to their sum.
+
+        Before they are joined, the outputs of a branch stand for no scene: their share of the
+        linear layer W is W_m z_m + b / 2, as in Peng et al., CVPR 2022.
+        """
+        opinions = self._opinions(x)
+        if self.handles_missing:
+            return opinions
+        weight = dict(zip(self.modalities, self.join.weight.chunk(2, dim=1), strict=True))
+        half = self.join.bias / 2
+        return {m: nn.functional.linear(z, weight[m], half) for m, z in opinions.items()}
+
+    def _opinions(self, x: Batch) -> dict[str, Float[Tensor, "row _"]]:
         return {m: self.branch[m](x[m]) for m in self.modalities if m in x}
 
     def branches(self) -> dict[str, nn.Module]:

@@ -80,7 +80,9 @@ class Transformer(nn.Module):
 
     def forward(self, x: Float[Tensor, "row frame feature"]) -> Float[Tensor, "row frame width"]:
         """Return every frame as the others see it."""
-        return self.layers(self.project(x) + positions(x.shape[1], self.project.out_features).to(x))
+        return self.layers(
+            self.project(x) + positions(x.shape[1], self.project.out_features, x.device)
+        )
 
 
 class Head(nn.Module):

@@ -45,7 +45,7 @@ def check(train: Fold, val: Fold, num_classes: int) -> None:
                 raise ValueError(
                     f"{name} fold: {len(rows)} rows of {m}, but {len(fold.targets)} labels"
                 )
-            if not torch.isfinite(rows).all():
+            if not torch.stack(rows.aminmax()).isfinite().all():  # NaN is both
                 raise ValueError(
                     f"{name} fold: {m} holds NaN or infinity; run its embed stage again"
                 )

@@ -46,10 +46,10 @@ def fit(
     o.check(system.head)
     check(train, val, num_classes)
     system.to(device)
+    train, val = train.to(device), val.to(device)
     system.measure(train.x)
     train, val = (
-        Fold(system.prepare(f.x), f.targets, system.prepare(f.views))
-        for f in (train.to(device), val.to(device))
+        Fold(system.prepare(f.x), f.targets, system.prepare(f.views)) for f in (train, val)
     )
     torch.manual_seed(seed)  # of dropout
     run = Run(system.head, o, num_classes, torch.Generator().manual_seed(seed))
@@ -161,7 +161,7 @@ class Run:
             x = {m: r.index_select(0, rows) for m, r in fold.x.items()}
             for m, views in fold.views.items():
                 drawn = torch.randint(views.shape[1], (len(rows),), generator=self.rng)
-                x[m] = views[rows, drawn.to(device)]
+                x[m] = views[rows, drawn.to(device, non_blocking=True)]
             yield Fold(x, fold.targets.index_select(0, rows))
 
     def _step(

@@ -87,9 +87,13 @@ class Run:
             rate = self.o.rate(epoch * self.steps + i, self.o.epochs * self.steps)
             for group in self.optimizer.param_groups:
                 group["lr"] = rate * group["highest"]
-            total += self._step(islice(chunks, len(batch)), len(batch))
-            bar.update()
+            total += self._step(islice(chunks, len(batch)), len(batch), bar)
         return self.here.reduce(total / self.steps, "mean").item()
+
+    @property
+    def own_rows(self) -> int:
+        """Return how many rows of a batch this process takes."""
+        return self.batch_size // self.here.num_processes
 
     @property
     def _own(self) -> slice:
@@ -98,24 +102,30 @@ class Run:
     def _parts(self, rows: Int[np.ndarray, " row"]) -> list[np.ndarray]:
         return np.array_split(rows, -(-len(rows) // self.o.rows_at_once)) if len(rows) else []
 
-    def _step(self, chunks: Iterator[tuple[dict[str, Tensor], Tensor]], count: int) -> Tensor:
-        own = self.batch_size // self.here.num_processes
+    def _step(
+        self, chunks: Iterator[tuple[dict[str, Tensor], Tensor]], count: int, bar: tqdm
+    ) -> Tensor:
         criterion = nn.CrossEntropyLoss(label_smoothing=self.o.label_smoothing)
         total = torch.zeros((), device=self.here.device)
         self.optimizer.zero_grad()
         for i, (x, targets) in enumerate(chunks, start=1):
-            weight = len(targets) / own
+            weight = len(targets) / self.own_rows
             with self.here.no_sync(self.shared) if i < count else nullcontext():
                 loss = weight * self.shared(*self._there(x, targets), criterion)
                 self.here.backward(loss)
             total += loss.detach()
+            bar.update(len(targets))
         if self.o.clip_norm:
             self.here.clip_grad_norm_(self.shared.parameters(), self.o.clip_norm)
         self.optimizer.step()
         return total
 
     def _there(self, x: Mapping[str, Tensor], targets: Tensor) -> tuple[dict[str, Tensor], Tensor]:
-        return {m: rows.to(self.here.device) for m, rows in x.items()}, targets.to(self.here.device)
+        return {m: self._sent(rows) for m, rows in x.items()}, self._sent(targets)
+
+    def _sent(self, rows: Tensor) -> Tensor:
+        pinned = rows.pin_memory() if self.here.device.type == "cuda" else rows
+        return pinned.to(self.here.device, non_blocking=True)
 
     @torch.inference_mode()
     def evaluate(self) -> dict[str, float]:
@@ -170,11 +180,12 @@ def fit(
     history, best = list(history), below("best/", state)
     if saved:
         run.load(state)
+    rows = run.steps * run.own_rows  # an epoch
     bar = tqdm(
-        total=run.o.epochs * run.steps,
-        initial=len(history) * run.steps,
+        total=run.o.epochs * rows,
+        initial=len(history) * rows,
         desc="finetune",
-        unit="step",
+        unit="row",
         disable=not run.here.is_main_process,
     )
     while len(history) < run.o.epochs and not _stopped(history, run.o.patience):

@@ -73,12 +73,11 @@ def fit(
     o = Options(**options)
     o.check(systems[0].head)
     check(train, val, num_classes)
+    train, val = train.to(device), val.to(device)
     for system in systems:
         system.to(device)
         system.measure(train.x)
-    train, val = (
-        Fold(systems[0].prepare(f.x), f.targets) for f in (train.to(device), val.to(device))
-    )
+    train, val = (Fold(systems[0].prepare(f.x), f.targets) for f in (train, val))
     stack = Stack([system.head for system in systems], o, seeds, device)
     best, histories = stack.run(train, val)
     for i, system in enumerate(systems):

@@ -1,5 +1,6 @@
 """A head with what belongs to it at inference: standardised inputs, and a temperature."""
 
+import math
 from collections.abc import Mapping
 
 import torch
@@ -8,6 +9,7 @@ from numpy import ndarray
 from torch import Tensor, nn
 
 Batch = Mapping[str, Float[Tensor, "row ..."]]
+AT_ONCE = 1024  # rows in float64: no second copy of all of them
 
 
 class System(nn.Module):
@@ -36,16 +38,15 @@ class System(nn.Module):
     def measure(self, x: Batch) -> None:
         """Take mean and standard deviation of each feature; a constant feature keeps scale 1."""
         for m, rows in self._standardised(x).items():
-            axes = (0, 1) if rows.ndim > 2 else (0,)
-            self.get_buffer(f"mean_{m}").copy_(rows.mean(dim=axes, dtype=torch.float64))
-            spread = rows.double().std(dim=axes, correction=0)
+            mean, spread = moments(rows)
+            self.get_buffer(f"mean_{m}").copy_(mean)
             self.get_buffer(f"scale_{m}").copy_(torch.where(spread > 1e-6, spread, 1.0))
 
     def prepare(self, x: Batch) -> dict[str, Tensor]:
         """Return standardised inputs; what was given no shape, such as labels, stays as it is."""
         own = self._standardised(x) if self.standardise else {}
         return dict(x) | {
-            m: (rows - self.get_buffer(f"mean_{m}")) / self.get_buffer(f"scale_{m}")
+            m: (rows - self.get_buffer(f"mean_{m}")).div_(self.get_buffer(f"scale_{m}"))
             for m, rows in own.items()
         }
 
@@ -55,6 +56,15 @@ class System(nn.Module):
     def forward(self, x: Batch) -> Float[Tensor, "row scene"]:
         """Return logits."""
         return self.head(self.prepare(x)) / self.temperature
+
+
+def moments(rows: Float[Tensor, "row ..."]) -> tuple[Float64[Tensor, "..."], ...]:
+    """Return mean and standard deviation of each feature; of sequences, over their frames, too."""
+    axes = (0, 1) if rows.ndim > 2 else (0,)
+    count, blocks = math.prod(rows.shape[axis] for axis in axes), rows.split(AT_ONCE)
+    mean = torch.stack([b.sum(axes, dtype=torch.float64) for b in blocks]).sum(0) / count
+    squares = [(b.double() - mean).square_().sum(axes) for b in blocks]
+    return mean, (torch.stack(squares).sum(0) / count).sqrt()
 
 
 def predict(system: nn.Module, x: Batch, *, rows: int = 4096) -> Float64[ndarray, "row scene"]:

@@ -5,10 +5,16 @@ import json
 import pytest
 import timm
 import torch
-from transformers import ASTConfig, ASTForAudioClassification, ClapAudioConfig
+from transformers import (
+    ASTConfig,
+    ASTForAudioClassification,
+    ClapAudioConfig,
+    Wav2Vec2Config,
+    Wav2Vec2Model,
+)
 
 import avsc.encoders
-from avsc.encoders import ast, clap, timm_image
+from avsc.encoders import ast, clap, timm_image, transformers_audio
 
 
 @pytest.fixture
@@ -20,6 +26,9 @@ def folder(tmp_path):
             ASTForAudioClassification(ASTConfig(**ast.TINY["config"])).save_pretrained(tmp_path)
         elif encoder == "clap":
             clap.Tower(ClapAudioConfig(**clap.TINY["config"])).save_pretrained(tmp_path)
+        elif encoder == "transformers_audio":
+            config = Wav2Vec2Config(**transformers_audio.TINY["config"])
+            Wav2Vec2Model(config).save_pretrained(tmp_path)
         else:
             kwargs = timm_image.TINY["model_kwargs"] | {"num_classes": 3}
             net = timm.create_model("convnext_atto", **kwargs)
@@ -39,7 +48,7 @@ def folder(tmp_path):
     return save
 
 
-@pytest.mark.parametrize("encoder", ["ast", "clap", "timm_image"])
+@pytest.mark.parametrize("encoder", ["ast", "clap", "timm_image", "transformers_audio"])
 def test_a_config_that_is_no_object_of_json_is_refused(folder, encoder):
     load = folder(encoder)
     load()
@@ -68,6 +77,16 @@ def test_a_config_that_is_no_object_of_json_is_refused(folder, encoder):
         ("clap", "patch_stride", -1),
         ("clap", "spec_size", 0),
         ("clap", "model_type", None),
+        ("transformers_audio", "hidden_size", 0),
+        ("transformers_audio", "hidden_size", [16]),
+        ("transformers_audio", "conv_dim", [8, 8]),
+        ("transformers_audio", "conv_stride", [10, 8, 0]),
+        ("transformers_audio", "conv_stride", "10"),
+        ("transformers_audio", "num_hidden_layers", 10**30),
+        ("transformers_audio", "num_conv_pos_embedding_groups", 3),
+        ("transformers_audio", "feat_extract_norm", "batch"),
+        ("transformers_audio", "mask_time_prob", "0.9"),
+        ("transformers_audio", "model_type", ["wav2vec2"]),
         ("timm_image", "architecture", "resnet51"),
         ("timm_image", "architecture", 7),
         ("timm_image", "pretrained_cfg", "16"),

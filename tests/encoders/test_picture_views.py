@@ -7,8 +7,8 @@ from PIL import Image
 from torchvision.transforms import v2
 
 import avsc.encoders
+from avsc.encoders._network import seeded
 from avsc.encoders._picture_views import Augmentation
-from avsc.encoders._tagger import seeded
 from avsc.encoders.timm_image import TINY
 
 CONFIG = {

@@ -92,6 +92,28 @@ def test_a_worker_for_which_no_node_has_room_is_refused_beside_what_there_is():
         shared([(2, 1), (8, 0)], cpus=4)
 
 
+@pytest.mark.parametrize(
+    ("asked", "gpus", "found"),
+    [
+        (None, 0, "cpu"),
+        ("cuda:3", 0, "cpu"),
+        ("cuda:3", 1, "cuda"),
+        ("cpu", 1, "cpu"),
+        (None, 1, None),
+    ],
+)
+def test_a_worker_computes_where_its_share_says_by_no_number_of_the_driver_s(
+    monkeypatch, asked, gpus, found
+):
+    from avsc.executors._cluster import Share, environment
+
+    if asked:
+        monkeypatch.setenv("AVSC_DEVICE", asked)
+    else:
+        monkeypatch.delenv("AVSC_DEVICE", raising=False)
+    assert environment(Share(workers=1, cpus=2, gpus=gpus)).get("AVSC_DEVICE") == found
+
+
 def test_an_address_where_nobody_listens_is_named():
     from avsc.executors.ray import ClusterError
 

@@ -46,6 +46,16 @@ def test_linear_is_one_layer_over_the_logits_side_by_side():
     assert head(X).tolist() == [[7.5, 6.0]]  # 1 + 2*3 + 0.5, 4 - (-2)
 
 
+def test_by_a_linear_layer_a_modality_says_what_it_adds_to_the_sum():
+    head = opinionated("linear")
+    with torch.no_grad():
+        head.join.weight.copy_(torch.tensor([[1.0, 0.0, 2.0, 0.0], [0.0, 1.0, 0.0, -1.0]]))
+        head.join.bias.copy_(torch.tensor([0.5, 0.0]))
+    said = {m: logits.tolist() for m, logits in head.branch_logits(X).items()}
+    assert said == {"audio": [[1.25, 4.0]], "video": [[6.25, 2.0]]}  # 1 + 0.25, 2*3 + 0.25
+    assert sum(head.branch_logits(X).values()).tolist() == head(X).tolist()
+
+
 def test_by_average_a_modality_alone_is_its_own_mean():
     head = opinionated("average")
     assert head.handles_missing
@@ -54,7 +64,7 @@ def test_by_average_a_modality_alone_is_its_own_mean():
 
 
 def test_branches_feed_their_classifiers_512_units():
-    head = Head(DIMS, 10).eval()
+    head = Head(DIMS, 10, rule="average").eval()
     hidden, logits = head.branch_embeddings(X), head.branch_logits(X)
     for m in DIMS:
         assert hidden[m].shape == (1, 512)

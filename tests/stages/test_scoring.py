@@ -257,7 +257,7 @@ def test_the_deviation_over_seeds_is_that_of_a_sample_and_of_one_seed_none(value
 
 
 @pytest.mark.usefixtures("project")
-def test_a_grid_stands_beside_published_scores():
+def test_a_grid_stands_beside_published_scores_and_those_of_the_validation_fold():
     study = {
         "seeds": [1],
         "base": {"fit": {}},
@@ -273,9 +273,13 @@ def test_a_grid_stands_beside_published_scores():
     cells = [{"cell": f"lr={lr}", "seed": 1} for lr in (1, 2)]
     (out / "cells.json").write_text(json.dumps(cells))
     score_study.main("rates")
-    with Path("metrics/studies/rates.csv").open() as f:
-        found = [(r["cell"], r["published_accuracy"]) for r in csv.DictReader(f)]
-    assert found == [("lr=1", ""), ("lr=2", "77.0")]
+    rows = table("metrics/studies/rates.csv")
+    assert [(r["cell"], r["published_accuracy"]) for r in rows] == [("lr=1", ""), ("lr=2", "77.0")]
+    for split, prefix in (("test", ""), ("val", "val_")):
+        found = evaluation.report(out / "0000.parquet", split, seconds=SECONDS)["clip"]
+        assert float(rows[0][f"{prefix}clip_log_loss_macro"]) == pytest.approx(
+            found.log_loss_macro, abs=1e-6
+        )
 
 
 @pytest.mark.usefixtures("project")

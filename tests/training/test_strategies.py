@@ -8,7 +8,7 @@ from torch import nn
 from avsc.training.strategies import schedules
 from avsc.training.strategies.alignment import InfoNCE
 from avsc.training.strategies.augmentation import mix, mixup, modality_dropout
-from avsc.training.strategies.balance import modulate, ogm_coefficients, split, unimodal_loss
+from avsc.training.strategies.balance import modulate, ogm_coefficients, unimodal_loss
 from avsc.training.strategies.calibration import fit_temperature
 
 
@@ -156,23 +156,6 @@ def test_a_modality_that_is_surely_wrong_stops_the_other():
 def test_gradient_modulation_refuses_one_modality():
     with pytest.raises(ValueError, match=r"compares two modalities, but got \['audio'\]"):
         ogm_coefficients({"audio": OPINIONS["audio"]}, TARGETS, alpha=0.1)
-
-
-def test_each_modality_has_its_columns_and_half_the_bias():
-    classify = nn.Linear(3, 2)
-    with torch.no_grad():
-        classify.weight.copy_(torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]))
-        classify.bias.copy_(torch.tensor([2.0, -4.0]))
-    z = {"audio": torch.tensor([[1.0, -1.0]]), "video": torch.tensor([[2.0]])}
-    share = split(classify, z)
-    torch.testing.assert_close(share["audio"], torch.tensor([[0.0, -3.0]]))  # 1 - 2 + 1, 4 - 5 - 2
-    torch.testing.assert_close(share["video"], torch.tensor([[7.0, 10.0]]))  # 6 + 1, 12 - 2
-    torch.testing.assert_close(sum(share.values()), classify(torch.cat([*z.values()], dim=1)))
-
-
-def test_a_classifier_over_something_else_cannot_be_split():
-    with pytest.raises(ValueError, match=r"embeddings are \[2, 1\] wide, expected 4 in all"):
-        split(nn.Linear(4, 2), {"audio": torch.ones(1, 2), "video": torch.ones(1, 1)})
 
 
 def branch(gradient):

@@ -20,32 +20,6 @@ def unimodal_loss(
     return torch.stack([criterion(logits, targets) for logits in opinions.values()]).sum()
 
 
-def split(
-    classify: nn.Linear, embeddings: Mapping[str, Float[Tensor, "row _"]]
-) -> dict[str, Tensor]:
-    """Return each modality's share of a linear classifier's logits: W_u z_u + b / 2.
-
-    Args:
-        classify: takes the embeddings side by side.
-        embeddings: of each modality, in that order. The shares add up to the logits.
-
-    Raises:
-        ValueError: if the embeddings are not as wide as the classifier.
-    """
-    widths = [z.shape[1] for z in embeddings.values()]
-    if sum(widths) != classify.in_features:
-        raise ValueError(
-            f"embeddings are {widths} wide, expected {classify.in_features} in all; "
-            "the classifier must take them side by side"
-        )
-    columns = classify.weight.split(widths, dim=1)
-    bias = None if classify.bias is None else classify.bias / len(widths)
-    return {
-        m: nn.functional.linear(z, w, bias)
-        for (m, z), w in zip(embeddings.items(), columns, strict=True)
-    }
-
-
 @torch.no_grad()
 def ogm_coefficients(
     opinions: Opinions, targets: Shaped[Tensor, "row ..."], *, alpha: float

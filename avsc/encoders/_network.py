@@ -1,4 +1,4 @@
-"""What the taggers share: where weights come from, and batches of one size."""
+"""What encoders with a network share: where weights come from, and batches of one size."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
