@@ -40,7 +40,7 @@ cov: $(STAMP) ## run the quick tests and show the lines they miss
 fuzz: $(STAMP) ## read 100 000 new damaged files a reader, and 25 000 guided ones, for some hours
 	AVSC_FUZZ_EXAMPLES=100000 pytest tests/fuzz
 
-bench: $(STAMP) ## measure ours beside what one would write instead, on an otherwise idle machine
+bench: $(STAMP) ## measure ours beside what one would write instead, on an otherwise idle machine (40 minutes)
 	python -m bench --output docs/benchmarks.md
 
 scale: $(STAMP) ## work out larger data sets and simulate a million clips (an hour); writes docs/scale.md
