@@ -57,7 +57,7 @@ def _processes(folds: Sequence[Fold], seeds: Sequence[int], *, epochs: int) -> R
     }
     with threads(1):
         given, took = in_turns(sides, repeats=1)
-    processes = min(room(MEMORY_BYTES), len(seeds))
+        processes = min(room(MEMORY_BYTES), len(seeds))
     what = f"{len(seeds)} seeds of a head, {head}, at batch {batch}, by {processes} processes"
     return _row(what, given, took)
 
