@@ -41,6 +41,8 @@ def create(block: Mapping[str, Any], *, root: Path = Path("data")) -> Any:
     """
     own = {k: v for k, v in block.items() if k not in ("encoder", "weights", "sha256", *APART)}
     encoder, weights, sha256 = block["encoder"], block["weights"], block.get("sha256")
+    if not isinstance(weights, str):
+        raise ValueError(f"weights of {encoder} is {weights!r}, expected a name in data/weights/")
     if sha256 is not None and weights in ("none", "random"):
         raise ValueError(
             f"{encoder} has weights: {weights}, of which no file could have sha256 {sha256}; drop "
@@ -51,6 +53,8 @@ def create(block: Mapping[str, Any], *, root: Path = Path("data")) -> Any:
     own["device"] = device()
     if weights in ("pretrained", "random"):
         made: Any = avsc.encoders.create(encoder, weights=weights, **own)
+        if weights == "pretrained":
+            weights_file.check_types(made.origin.name, made.origin.revision)
         if sha256 is not None:
             weights_file.check_digest(_pretrained_file(made), sha256)
         return made

@@ -48,6 +48,8 @@ def answered(path: Path, split: str, *, seconds: int | None, root: Path = Path("
     """
     every = manifest.read(root / "manifest" / FILES[split], manifest.LABELS)
     labels = [r for r in every if r["split"] == split]
+    if not labels:
+        raise ValueError(f"{FILES[split]} has no clip of the {split} fold; expected one at least")
     truth = {r["clip_id"]: r["scene_label"] for r in labels}
     lost = {r["clip_id"] for r in manifest.read(root / "quarantine.csv", manifest.QUARANTINE)}
     p = predictions.read(path, split)

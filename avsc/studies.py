@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
+PUBLISHED = ("protocol", "log_loss", "accuracy")
 Change = Mapping[str, Any]  # {dotted.key: value}
 
 
@@ -45,11 +46,32 @@ def cells(study: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return {name: _changed(study["base"], change) for name, change in changes.items()}
 
 
+def seeds(study: Mapping[str, Any]) -> list[int]:
+    """Return the seeds of every cell.
+
+    Raises:
+        ValueError: if there are none, or the same twice.
+    """
+    found = study.get("seeds")
+    if not isinstance(found, list) or not found or len(set(map(repr, found))) < len(found):
+        raise ValueError(f"seeds of a study is {found!r}, expected a list of different numbers")
+    return found
+
+
 def published(study: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """Return {cell: a paper's scores} of the cells that have any."""
+    """Return {cell: a paper's scores} of the cells that have any.
+
+    Raises:
+        ValueError: if these are other than PUBLISHED.
+    """
+    found = study.get("published", {})
     if "rows" in study:
-        return {n: row["published"] for n, row in study["rows"].items() if "published" in row}
-    return dict(study.get("published", {}))
+        found = {n: row["published"] for n, row in study["rows"].items() if "published" in row}
+    for cell, scores in found.items():
+        if not isinstance(scores, Mapping) or not scores.keys() <= set(PUBLISHED):
+            expected = ", ".join(PUBLISHED)
+            raise ValueError(f"published of {cell!r} is {scores!r}, expected {expected}")
+    return dict(found)
 
 
 @dataclass(frozen=True, repr=False)
@@ -76,17 +98,17 @@ class Portion:
 
 def portions(study: Mapping[str, Any]) -> list[Portion]:
     """Return the cells of a study as they are trained; those that read the same are neighbours."""
-    named, seeds, found = cells(study), tuple(study["seeds"]), []
-    first = {cell: place * len(seeds) for place, cell in enumerate(named)}
+    named, drawn, found = cells(study), tuple(seeds(study)), []
+    first = {cell: place * len(drawn) for place, cell in enumerate(named)}
     groups: dict[tuple[str, str, str], list[str]] = {}
     for cell, block in named.items():
         groups.setdefault(arrays_of(block), []).append(cell)
     for _, same in sorted(groups.items()):
         views = tuple(sorted({m for cell in same for m in named[cell].get("views", ())}))
         for cell in same:
-            numbers = tuple(range(first[cell], first[cell] + len(seeds)))
-            each = [((n,), (seed,)) for n, seed in zip(numbers, seeds, strict=True)]
-            parts = [(numbers, seeds)] if study.get("stack") else each
+            numbers = tuple(range(first[cell], first[cell] + len(drawn)))
+            each = [((n,), (seed,)) for n, seed in zip(numbers, drawn, strict=True)]
+            parts = [(numbers, drawn)] if study.get("stack") else each
             found += [Portion(*part, cell, named[cell], views) for part in parts]
     return found
 

@@ -11,6 +11,7 @@ from sklearn.manifold import TSNE
 from avsc import experiment, params
 from avsc.artifacts import metrics, pseudo_labels
 
+FEWEST = 4  # points: t-SNE looks at a quarter of them
 DRAWN = {"embedding": "embedding", "classes": "class_weights"}  # method of a head
 
 
@@ -19,6 +20,8 @@ def main(name: str) -> None:
     fitted = experiment.restore(Path("data/models") / p["experiment"])
     check(f"map.{name}", p, fitted.system.head)
     about, points = of_classes(fitted, p) if p["of"] == "classes" else of_test_rows(fitted, p)
+    if len(points) < FEWEST:
+        raise ValueError(f"map.{name} has {len(points)} points, expected {FEWEST} or more")
     flat = TSNE(perplexity=min(30, len(points) // 4), random_state=params.load("seed"))
     xy = flat.fit_transform(points)
     data = params.load("data")

@@ -18,7 +18,6 @@ from avsc.scoring.protocol import Scores
 SCORES = ("log_loss_macro", "accuracy_macro", "log_loss_micro", "accuracy_micro")
 VALIDATION = SCORES[:2]
 PROTOCOLS = ("segment", "clip")
-PUBLISHED = ("protocol", "log_loss", "accuracy")
 
 
 def main(name: str) -> None:
@@ -37,7 +36,9 @@ def main(name: str) -> None:
         row |= {k: v for p in PROTOCOLS for k, v in spread(p, found).items()}
         validation = [spread(p, chosen_by[cell], VALIDATION) for p in PROTOCOLS]
         row |= {f"val_{k}": v for columns in validation for k, v in columns.items()}
-        rows.append(row | {f"published_{k}": published.get(cell, {}).get(k) for k in PUBLISHED})
+        rows.append(
+            row | {f"published_{k}": published.get(cell, {}).get(k) for k in studies.PUBLISHED}
+        )
     metrics.write_table(Path(f"metrics/studies/{name}.csv"), rows)
     classes = [
         {"data": data, "cell": cell, "protocol": protocol, **row}
@@ -50,7 +51,7 @@ def main(name: str) -> None:
 
 def trained(path: Path, study: Mapping[str, Any]) -> list[tuple[str, int]]:
     """Return cell and seed of each prediction file, where they are what params.yaml asks for."""
-    asked = [(cell, seed) for cell in studies.cells(study) for seed in study["seeds"]]
+    asked = [(cell, seed) for cell in studies.cells(study) for seed in studies.seeds(study)]
     if results.read_json(path) != [{"cell": cell, "seed": seed} for cell, seed in asked]:
         raise ValueError(
             f"{path} lists other cells than the {len(asked)} of params.yaml; delete its folder and "

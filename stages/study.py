@@ -29,7 +29,7 @@ def main(name: str) -> None:
     files = (p for e in encoders for p in shard.paths(Path("data/embeddings") / e))
     needed = BARE_BYTES + COPIES * sum(p.stat().st_size for p in files)
     done = processes.side_by_side(Trainer(out), todo, memory_bytes=needed)
-    cells = [(cell, seed) for cell in studies.cells(study) for seed in study["seeds"]]
+    cells = [(cell, seed) for cell in studies.cells(study) for seed in studies.seeds(study)]
     with tqdm(total=len(cells), desc=name, unit="cell") as bar:
         for portion in done:
             bar.set_postfix_str(repr(portion))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import timm
 import torch
+from safetensors.torch import save_file
 from transformers import (
     ASTConfig,
     ASTForAudioClassification,
@@ -128,6 +129,24 @@ def test_a_clap_in_the_hubs_cache_is_loaded_by_name_and_commit(cache):
     assert found["licence"] == "bsd-3-clause"
     assert found["state_sha256"] == weights_file.state_digest(tower_of(net))
     assert found["parameters"] == sum(p.numel() for p in net.audio_model.parameters())
+
+
+def test_quantized_tensors_of_a_checkpoint_are_refused(cache):
+    folder = snapshot(cache, "MIT/small", branch="main")
+    net = small_ast()
+    net.save_pretrained(folder)
+    path = folder / "model.safetensors"
+    state = {
+        k: v.to(torch.int8) if k.endswith("weight") else v for k, v in net.state_dict().items()
+    }
+    save_file(state, path, metadata={"format": "pt"})
+    with pytest.raises(ValueError, match=r"model\.safetensors: .* is I8 \(.*\); .* not quantized"):
+        embedding.create(ast_block())
+
+
+def test_weights_that_are_no_text_are_refused():
+    with pytest.raises(ValueError, match="weights of ast is 5, expected a name in data/weights/"):
+        embedding.create({"encoder": "ast", "weights": 5})
 
 
 def test_a_fused_clap_is_refused_by_the_name_of_its_repository(cache):

@@ -1,6 +1,6 @@
 import pytest
 
-from avsc.studies import cells, portions, published
+from avsc.studies import cells, portions, published, seeds
 
 BASE = {"audio": "ast", "video": "convnext", "head": "early", "fit": {"lr": 0.1, "epochs": 2}}
 
@@ -85,3 +85,16 @@ def test_published_scores_stand_at_rows_and_beside_a_grid():
     assert list(cells(grid)) == ["lr=1", "lr=2"]
     with pytest.raises(ValueError, match="published has 'lr=3', which is no cell; expected one of"):
         cells(grid | {"published": {"lr=3": scores}})
+
+
+@pytest.mark.parametrize("scores", [None, "x", {"acuracy": 77.0}])
+def test_published_scores_of_another_kind_are_refused(scores):
+    study = {"base": BASE, "grid": {"fit.lr": [1]}, "published": {"lr=1": scores}}
+    with pytest.raises(ValueError, match=r"published of 'lr=1' is .*, expected protocol, log_loss"):
+        published(study)
+
+
+@pytest.mark.parametrize("found", [None, [], 1, [1, 1]])
+def test_seeds_are_a_list_of_different_numbers(found):
+    with pytest.raises(ValueError, match=r"seeds of a study is .*, expected a list of different"):
+        seeds({"seeds": found})

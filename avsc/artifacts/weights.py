@@ -46,6 +46,7 @@ TYPES = {
     torch.int64,
     torch.bool,
 }
+SAFE_TYPES = {"F16", "BF16", "F32", "F64", "I32", "I64", "BOOL"}  # the same in safetensors
 HUB_FILES = (  # in the order in which transformers and timm look for them
     "model.safetensors",
     "pytorch_model.bin",
@@ -91,11 +92,7 @@ def read(path: Path, *, sha256: str | None = None) -> tuple[dict[str, Tensor], l
     if sha256 is not None:
         check_digest(path, sha256)
     state, classes = _read(path)
-    if strange := [f"{k} is {v.dtype}" for k, v in state.items() if v.dtype not in TYPES]:
-        raise ValueError(
-            f"{path}: {strange[0]} ({len(strange)} of {len(state)} tensors); expected floating "
-            "numbers of 16, 32 or 64 bits: take the checkpoint that is not quantized"
-        )
+    _refuse(path, {k: v.dtype for k, v in state.items() if v.dtype not in TYPES}, len(state))
     return state, classes
 
 
@@ -147,6 +144,23 @@ def _safe(path: Path) -> tuple[dict[str, Tensor], list[str] | None]:
     if stated and not (isinstance(classes, list) and all(isinstance(c, str) for c in classes)):
         raise ValueError(f"its classes are {stated[:80]!r}, no list of names")
     return state, classes
+
+
+def check_types(name: str, revision: str | None) -> None:
+    """Raise a ValueError if the safetensors of a pretrained network hold quantized tensors."""
+    path, _ = files_of(name, revision)
+    if path is not None and path.suffix == ".safetensors":
+        with safe_open(path, "pt") as f:
+            found = {k: f.get_slice(k).get_dtype() for k in f.keys()}  # noqa: SIM118 (no mapping)
+        _refuse(path, {k: kind for k, kind in found.items() if kind not in SAFE_TYPES}, len(found))
+
+
+def _refuse(path: Path, strange: Mapping[str, object], count: int) -> None:
+    for name, kind in strange.items():
+        raise ValueError(
+            f"{path}: {name} is {kind} ({len(strange)} of {count} tensors); expected floating "
+            "numbers of 16, 32 or 64 bits: take the checkpoint that is not quantized"
+        )
 
 
 def check_digest(path: Path, sha256: str) -> None:

@@ -6,12 +6,23 @@ with an underscore is shared by several encoders and is none itself.
 """
 
 import pkgutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32, Shaped
+
+KINDS: dict[str, tuple[Any, str]] = {  # of the arguments that encoders share
+    "config": (Mapping | None, "keys and values"),
+    "name": (str | None, "a text"),
+    "revision": (str | None, 'a text; digits alone are one in quotes: "0123456"'),
+    "normalise": (bool | None, "true, false or null"),
+    "seed": (int, "a whole number"),
+    "batch_size": (int, "a whole number from 1 on"),
+    "sample_rate": (int, "a whole number from 1 on, in Hz"),
+}
+AT_LEAST_ONE = ("batch_size", "sample_rate")
 
 
 class UnfitError(ValueError):
@@ -118,9 +129,14 @@ def create(encoder: str, /, **params: Any) -> Encoder:
         **params: what that encoder alone takes; a key that it does not know is a TypeError.
 
     Raises:
-        ValueError: if there is no such file.
+        ValueError: if there is no such file, or an argument is of another type.
     """
     if encoder not in names():
         raise ValueError(f"no encoder {encoder!r}; avsc/encoders has {', '.join(names())}")
+    for key in params.keys() & KINDS.keys():
+        kind, expected = KINDS[key]
+        right = isinstance(params[key], kind) and (kind is not int or type(params[key]) is int)
+        if not right or (key in AT_LEAST_ONE and params[key] < 1):
+            raise ValueError(f"{key} of {encoder} is {params[key]!r}, expected {expected}")
     made: Encoder = import_module(f"{__name__}.{encoder}").Encoder(**params)
     return made

@@ -17,12 +17,14 @@ UNBUILDABLE = (  # what timm, transformers and torch raise on values of which th
     ArithmeticError,
     AssertionError,
     AttributeError,
+    ImportError,
     LookupError,
     RuntimeError,
     TypeError,
     ValueError,
 )
-MOST = 10**5  # of a whole number in a config: so many layers would be built
+MOST, MOST_LAYERS = 10**5, 10**3  # of a whole number in a config: so many would be built
+ELSEWHERE = ("configuration_files", "transformers_weights")  # keys that lead to other files
 MOST_PARAMETERS = 10**10
 
 
@@ -50,11 +52,13 @@ def read(path: Path) -> dict[str, Any]:
     """Return the object of JSON that a file is.
 
     Raises:
-        ValueError: if it is none, or a number is out of bounds.
+        ValueError: if it is none in UTF-8, a number is out of bounds, or it leads to other files.
     """
-    found = json.loads(path.read_bytes())
+    found = json.loads(path.read_text("utf-8"))
     if not isinstance(found, dict):
         raise ValueError(f"it is {str(found)[:40]!r}, no object of JSON")
+    if others := [key for key in ELSEWHERE if key in found]:
+        raise ValueError(f"{' and '.join(others)} would have another file read than is checked")
     check_numbers(found)
     return found
 
@@ -65,11 +69,14 @@ def check_numbers(found: Any, *, key: str = "", least: int = -MOST) -> None:
         return
     if key.endswith("model_type") and not isinstance(found, str):
         raise ValueError(f"{key} is {str(found)[:40]}, no text")
+    most = MOST_LAYERS if key.endswith("_layers") else MOST
+    if isinstance(found, list | tuple) and len(found) > MOST_LAYERS and isinstance(found[0], int):
+        raise ValueError(f"{key} has {len(found)} numbers, more than {MOST_LAYERS}")
     if isinstance(found, Mapping | list | tuple):
         for k, value in found.items() if isinstance(found, Mapping) else enumerate(found):
             check_numbers(value, key=f"{key}.{k}".removeprefix("."), least=least)
-    elif isinstance(found, int) and not isinstance(found, bool) and not least <= found <= MOST:
-        raise ValueError(f"{key} is {found:g}, not from {least} to {MOST}")
+    elif isinstance(found, int) and not isinstance(found, bool) and not least <= found <= most:
+        raise ValueError(f"{key} is {found:g}, not from {least} to {most}")
 
 
 def check_buildable(build: Callable[[], nn.Module]) -> None:

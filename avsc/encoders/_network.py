@@ -26,7 +26,10 @@ UNREADABLE = (  # what timm, transformers and torch raise on names and files tha
     JSONDecodeError,
     RuntimeError,
     EOFError,
-    KeyError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    TypeError,
 )
 
 

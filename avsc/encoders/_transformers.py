@@ -1,6 +1,7 @@
 """Networks of transformers: an architecture from params, and weights used to the last tensor."""
 
 import dataclasses
+import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -88,6 +89,7 @@ def described(
 
 def _buildable(kind: Any, config: Any) -> Any:
     """Return the config, if a network can be built of it."""
+    config.return_dict = True  # or its outputs have no names
     own = type(config).__annotations__.keys() - _unsized(config)
     check_numbers({k: getattr(config, k) for k in own}, least=1)
     check_buildable(lambda: kind(config))
@@ -139,6 +141,8 @@ def _check_extractor(said: Any) -> None:
 
 def _optional(name: str, file: str, revision: str) -> Path | None:
     path = cached_file(name, file, revision=revision, _raise_exceptions_for_missing_entries=False)
+    if path is None and os.path.lexists(Path(name, file)):
+        raise OSError(f"its {file} is no file that can be read")
     return None if path is None else Path(path)
 
 
@@ -147,6 +151,12 @@ def _absent(name: str, file: str, revision: str) -> bool:
     if Path(name).is_dir():
         return True
     return try_to_load_from_cache(name, file, revision=revision) is _CACHED_NO_EXIST
+
+
+def check_alone(name: str, config: Mapping[str, Any] | None) -> None:
+    """Raise a ValueError if a config is given beside that of pretrained weights."""
+    if config is not None:
+        raise ValueError(f"config is given, but weights: pretrained has that of {name!r}; drop one")
 
 
 def pretrained(
@@ -173,8 +183,7 @@ def pretrained(
         ValueError: if a config is given, that of `name` describes no such model, or not every
             tensor is the model's.
     """
-    if config is not None:
-        raise ValueError(f"config is given, but weights: pretrained has that of {name!r}; drop one")
+    check_alone(name, config)
     own = described(kind, name, revision, changed=changed)
     with hub(name):
         return _whole(kind, name, besides=besides, revision=revision, config=own)

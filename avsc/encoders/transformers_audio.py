@@ -18,6 +18,7 @@ from avsc.encoders._network import Origin, Weights, check_weights, seeded, tag, 
 from avsc.encoders._spectrum import check_scope, check_waveform, mid, resampled
 from avsc.encoders._transformers import (
     architecture,
+    check_alone,
     config_file,
     described,
     extractor,
@@ -207,7 +208,10 @@ def normalised(sound: Float32[np.ndarray, "row sample"]) -> Float32[np.ndarray, 
 
 def _net(name: str, revision: str, config: Mapping[str, Any] | None, weights: Weights) -> Any:
     """Return the body; nothing of it is random unless `weights` says so."""
-    said = {} if weights == "pretrained" else {"what": "config of", "instead": "set config:"}
+    said = {"what": "config of", "instead": "set config:"}
+    if isinstance(weights, str) and weights == "pretrained":
+        check_alone(name, config)
+        said = {}
     kind = _kind(name, revision, config, **said)
     own = {f.name for f in dataclasses.fields(kind.config_class)}
     still = {k: 0.0 for k in DRAWING if k in own}

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 import timm
 import torch
@@ -71,6 +72,9 @@ def test_a_config_that_is_no_object_of_json_is_refused(folder, encoder):
         ("ast", "hidden_act", "sharp"),
         ("ast", "id2label", [1]),
         ("ast", "model_type", ["audio-spectrogram-transformer"]),
+        ("ast", "num_hidden_layers", 10_000),
+        ("ast", "transformers_weights", "other.safetensors"),  # not the file whose digest is known
+        ("ast", "configuration_files", ["config.4.0.0.json"]),
         ("clap", "depths", 2),
         ("clap", "depths", ["a", "b"]),
         ("clap", "depths", [1, 10**9]),
@@ -80,6 +84,8 @@ def test_a_config_that_is_no_object_of_json_is_refused(folder, encoder):
         ("transformers_audio", "hidden_size", 0),
         ("transformers_audio", "hidden_size", [16]),
         ("transformers_audio", "conv_dim", [8, 8]),
+        ("transformers_audio", "conv_dim", [8] * 2000),
+        ("transformers_audio", "transformers_weights", "other.safetensors"),
         ("transformers_audio", "conv_stride", [10, 8, 0]),
         ("transformers_audio", "conv_stride", "10"),
         ("transformers_audio", "num_hidden_layers", 10**30),
@@ -103,6 +109,51 @@ def test_a_config_of_which_there_is_no_network_is_refused_with_its_file(
     assert str(error.value).startswith(str(tmp_path / "config.json"))
 
 
+@pytest.mark.parametrize("encoder", ["ast", "clap", "transformers_audio"])
+def test_outputs_have_names_whatever_the_config_says(folder, encoder):
+    found = folder(encoder)(return_dict=False)
+    sound = np.zeros((1, 2, found.sample_rate), np.float32)
+    assert np.isfinite(found(sound)["embedding"]).all()
+
+
+def small(path):
+    return avsc.encoders.create("ast", name=str(path), weights="pretrained")
+
+
+@pytest.mark.parametrize("code", ["utf-16", "utf-8-sig"])
+def test_a_config_in_another_code_is_refused(folder, tmp_path, code):
+    folder("ast")()
+    path = tmp_path / "config.json"
+    path.write_bytes(path.read_text("utf-8").encode(code))
+    with pytest.raises(ValueError, match=r"config\.json gives no ASTConfig"):
+        small(tmp_path)
+
+
+@pytest.mark.parametrize("content", [[1], 5, None, {1: torch.ones(1)}])
+def test_a_file_of_something_else_than_tensors_is_refused(folder, tmp_path, content):
+    folder("ast")()
+    (tmp_path / "model.safetensors").unlink()
+    torch.save(content, tmp_path / "pytorch_model.bin")
+    with pytest.raises(ValueError, match=r"pretrained .* cannot be loaded"):
+        small(tmp_path)
+
+
+def test_a_checkpoint_that_asks_for_a_package_that_is_not_there_is_refused(folder):
+    asked = {"quant_method": "bitsandbytes", "load_in_8bit": True}
+    with pytest.raises(ValueError, match=r"pretrained .* cannot be loaded .*bitsandbytes"):
+        folder("ast")(quantization_config=asked)
+
+
+@pytest.mark.parametrize("files", ["x", {}, {"a": 5}])
+def test_an_index_of_something_else_than_files_is_refused(folder, tmp_path, files):
+    folder("ast")()
+    (tmp_path / "model.safetensors").unlink()
+    index = json.dumps({"metadata": {}, "weight_map": files})
+    (tmp_path / "model.safetensors.index.json").write_text(index)
+    with pytest.raises(ValueError, match=r"pretrained .* cannot be loaded"):
+        small(tmp_path)
+
+
 def test_a_value_in_params_of_which_there_is_no_network_is_refused():
     config = ast.TINY["config"]
     for wrong in ({"hidden_size": "16"}, {"num_attention_heads": -1}, {"num_labels": 10**12}):
@@ -116,3 +167,7 @@ def test_a_look_at_the_config_draws_nothing():
     torch.manual_seed(4)
     ast.architecture(ASTForAudioClassification, ast.TINY["config"])
     torch.testing.assert_close(torch.rand(3), expected, rtol=0, atol=0)
+
+
+def test_names_of_many_classes_are_no_layers(folder):
+    assert folder("timm_image")(label_names=[f"class {i}" for i in range(12_000)]).classes

@@ -142,6 +142,23 @@ def test_an_unknown_scope_is_refused(name):
         make(name, scope="second")
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("config", "x", "keys and values"),
+        ("name", 5, "a text"),
+        ("revision", 5, "a text; digits alone are one in quotes"),
+        ("seed", "x", "a whole number"),
+        ("batch_size", 0, "a whole number from 1 on"),
+        ("sample_rate", "16000", "a whole number from 1 on, in Hz"),
+        ("sample_rate", True, "a whole number from 1 on, in Hz"),
+    ],
+)
+def test_an_argument_of_another_type_is_refused(key, value, expected):
+    with pytest.raises(ValueError, match=f"{key} of ast is {value!r}, expected {expected}"):
+        avsc.encoders.create("ast", **{key: value})
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_an_unknown_argument_is_a_type_error(name):
     with pytest.raises(TypeError, match="colour"):

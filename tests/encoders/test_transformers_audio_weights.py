@@ -251,3 +251,19 @@ def test_without_network_the_error_says_what_to_do(monkeypatch, tmp_path):
         pretrained("someone/ears", revision="0" * 40)
     with pytest.raises(FileNotFoundError, match=r"no config of 'someone/ears' .* or set config:"):
         create(name="someone/ears", config=None, weights="random")
+
+
+@pytest.mark.parametrize("found", ["no", 0, []])
+def test_a_choice_that_is_none_is_refused(found):
+    with pytest.raises(ValueError, match=r"normalise of .* is .*, expected true, false or null"):
+        avsc.encoders.create("transformers_audio", normalise=found)
+
+
+def test_a_link_to_nowhere_is_no_silence(checkpoint, tmp_path):
+    net, _ = checkpoint
+    folder = saved(net, tmp_path / "net")
+    path = tmp_path / "net/preprocessor_config.json"
+    path.unlink(missing_ok=True)
+    path.symlink_to(tmp_path / "gone.json")
+    with pytest.raises(FileNotFoundError, match=r"its preprocessor_config\.json is no file"):
+        pretrained(folder)
