@@ -232,6 +232,14 @@ def licence(name: str, revision: str | None) -> str | None:
 
 def _check(path: Path) -> None:
     if not path.is_file():
-        raise FileNotFoundError(
-            f"no weights at {path}; put the file there, or set weights: pretrained (hub) or random"
-        )
+        raise FileNotFoundError(f"no weights at {path}; {_remedy(path)}")
+
+
+def _remedy(path: Path) -> str:
+    """Return how to get a file of weights; one that `dvc add` has shared has a .dvc file."""
+    if path.with_name(f"{path.name}.dvc").is_file():
+        return f"fetch the shared file with `dvc pull {path}`"
+    return (
+        f"put the file there and run `dvc add {path}` to share it with clones, or set weights: "
+        "pretrained (hub) or random"
+    )

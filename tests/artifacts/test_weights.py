@@ -89,7 +89,9 @@ def test_a_pickle_cut_off_within_a_number_is_named(tmp_path):
 
 
 def test_a_missing_file_says_what_to_do(tmp_path):
-    with pytest.raises(FileNotFoundError, match="put the file there, or set weights: pretrained"):
+    with pytest.raises(
+        FileNotFoundError, match=r"put the file there and run `dvc add .*`.*or set weights: pre"
+    ):
         weights.read(tmp_path / "w.pth")
 
 
