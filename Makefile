@@ -1,6 +1,7 @@
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 STAMP := .venv/installed
+PYTEST := pytest -n logical --dist loadgroup --no-loadscope-reorder
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 help: ## list the targets
@@ -18,11 +19,14 @@ $(STAMP): requirements.lock pyproject.toml
 repro: $(STAMP) ## bring every result up to date
 	dvc repro
 
-test: $(STAMP) ## run every test that this machine can run
-	pytest
+test: $(STAMP) ## run the tests, on all cores; what takes long is left to test-all
+	$(PYTEST)
+
+test-all: $(STAMP) ## run every test that this machine can run, with new random files (nightly)
+	$(PYTEST) --nightly
 
 quick: $(STAMP) ## run the tests that take less than a second each
-	pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 check: $(STAMP) ## format, lint, import contracts and types, changing nothing
 	ruff format --check .
@@ -35,10 +39,10 @@ fix: $(STAMP) ## format and lint, mending what can be mended
 	ruff check --fix .
 
 cov: $(STAMP) ## run the quick tests and show the lines they miss
-	pytest -m "not slow" --cov --cov-report=term-missing
+	$(PYTEST) -m "not slow" --cov --cov-report=term-missing
 
 fuzz: $(STAMP) ## read 100 000 new damaged files a reader, and 25 000 guided ones, for some hours
-	AVSC_FUZZ_EXAMPLES=100000 pytest tests/fuzz
+	AVSC_FUZZ_EXAMPLES=100000 $(PYTEST) --nightly tests/fuzz
 
 bench: $(STAMP) ## measure ours beside what one would write instead, on an otherwise idle machine (40 minutes)
 	python -m bench --output docs/benchmarks.md
@@ -56,4 +60,4 @@ lock: ## pin what pyproject.toml asks for, with hashes (needs uv)
 	uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-emit-find-links --no-annotate --no-header --quiet --output-file requirements.lock
 
-.PHONY: help setup repro test quick check fix cov fuzz bench scale metrics dag lock
+.PHONY: help setup repro test test-all quick check fix cov fuzz bench scale metrics dag lock

@@ -31,6 +31,7 @@ CLOSE = {  # the largest difference that two ways of computing the same may have
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 @pytest.mark.parametrize("name", CLOSE)
 def test_both_sides_give_the_same(name):
@@ -53,6 +54,7 @@ def test_pictures_found_from_keyframes_are_those_of_full_decoding(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_the_scaling_curve_has_a_row_for_each_size_and_one_of_slopes():
     rows = import_module("bench.scaling").results(quick=True)
     names = [row["clips"] for row in rows]
@@ -61,6 +63,7 @@ def test_the_scaling_curve_has_a_row_for_each_size_and_one_of_slopes():
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_the_memory_of_a_process_is_not_that_of_its_larger_parent():
     own = "from bench._memory import peak_bytes; print(peak_bytes())"
     parent = f"""
@@ -74,6 +77,7 @@ print(subprocess.check_output([sys.executable, "-c", {own!r}], text=True))
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_the_demo_run_is_timed_anew_unchanged_elsewhere_and_after_a_change():
     rows = import_module("bench.dag").results(quick=True)
     assert [row["work"] for row in rows] == [

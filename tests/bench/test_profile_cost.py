@@ -36,6 +36,7 @@ def test_a_hand_made_feature_costs_its_bytes_and_no_network(clip):
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_a_resnet18_has_the_size_and_the_arithmetic_that_torchvision_states(clip):
     # 11 689 512 parameters and 1.81 billion multiply-adds a picture of 224 px
     cost = encoded(RESNET, clip[1])
@@ -109,6 +110,7 @@ def test_the_table_ends_with_the_sum_for_all_clips():
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_a_quick_run_has_a_row_for_each_encoder_of_the_demo_between_media_and_sum():
     encoders = profile_cost.profile("demo")["embed"]
     found = [row["what"] for row in profile_cost.results(quick=True)]

@@ -57,6 +57,7 @@ def test_a_step_is_measured_of_one_encoder(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_the_page_is_made_of_real_shards_and_a_real_clip():
     page = scale.page([80], profile="demo", size=(160, 96))
     for step in (*simulation.STEPS, "decode", "scalogram"):

@@ -25,6 +25,7 @@ def guided(keep, *readers, runs):
     return subprocess.run([*command, "--runs", str(runs)], capture_output=True, text=True)
 
 
+@pytest.mark.nightly
 def test_only_documented_errors_come_out_of_any_reader(tmp_path):
     done = guided(tmp_path, runs=RUNS)
     assert done.returncode == 0, done.stderr[-5000:]

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from tests.fuzz.mutations import EXAMPLES, TEXT, cases
+from tests.fuzz.mutations import TEXT, cases, number_of_cases
 from tests.fuzz.targets import TARGETS
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(7200, method="thread")]
@@ -69,7 +69,7 @@ def test_of_a_damaged_file_only_documented_errors_come(root, name):
 
 @pytest.mark.parametrize(("name", "share"), [("features_hdf5", 0.3), ("features_parquet", 0.2)])
 def test_a_file_that_crashes_or_hangs_its_library_is_an_error_that_names_it(name, share):
-    runs = str(round(EXAMPLES * share))
+    runs = str(number_of_cases(share))
     command = [sys.executable, "-m", "tests.fuzz.rounds", name, "--runs", runs]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-5000:]
