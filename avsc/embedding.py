@@ -29,17 +29,25 @@ APART = ("views", *HOW)  # of a block: what is not the encoder's, but Embedder's
 TRIED = 4  # clips on which an engine and bfloat16 are compared with torch in float32
 
 
-def create(block: Mapping[str, Any], *, root: Path = Path("data")) -> Any:
+def create(
+    block: Mapping[str, Any], *, root: Path = Path("data"), decoded_hz: int | None = None
+) -> Any:
     """Return an encoder with the weights that its block of params.yaml names, in float32.
+
+    Args:
+        block: an entry of `embed`.
+        root: holds weights/.
+        decoded_hz: sample rate of the decoded sound, which encoders of sound follow.
 
     Raises:
         FileNotFoundError: if the weights are a file that is not there, or pretrained and neither on
             this machine nor to be had.
         TypeError: if the block has a key that the encoder does not take.
         ValueError: if there is no such encoder, or its weights are damaged, of another shape or not
-            the ones that `sha256` says.
+            the ones that `sha256` says, or `sample_rate` is not the rate of the decoded sound.
     """
     own = {k: v for k, v in block.items() if k not in ("encoder", "weights", "sha256", *APART)}
+    own |= at_rate(block, decoded_hz)
     encoder, weights, sha256 = block["encoder"], block["weights"], block.get("sha256")
     if not isinstance(weights, str):
         raise ValueError(f"weights of {encoder} is {weights!r}, expected a name in data/weights/")
@@ -65,6 +73,22 @@ def create(block: Mapping[str, Any], *, root: Path = Path("data")) -> Any:
         return avsc.encoders.create(encoder, weights=state, **(named | own))
     except UnfitError as error:
         raise UnfitError(f"{path}: {error}") from error
+
+
+def at_rate(block: Mapping[str, Any], decoded_hz: int | None) -> dict[str, int]:
+    """Return `sample_rate` for an encoder that takes one, where the rate of its sound is known.
+
+    Raises:
+        ValueError: if the block names another rate, or there is no such encoder.
+    """
+    if not decoded_hz or not avsc.encoders.takes(block["encoder"], "sample_rate"):
+        return {}
+    if (named := block.get("sample_rate", decoded_hz)) != decoded_hz:
+        raise ValueError(
+            f"sample_rate of {block['encoder']} is {named!r}, but the sound was decoded at "
+            f"{decoded_hz} Hz (decode.sample_rate); leave sample_rate out"
+        )
+    return {"sample_rate": decoded_hz}
 
 
 def _pretrained_file(encoder: Any) -> Path:
@@ -113,11 +137,12 @@ def identity(
 ) -> tuple[int, dict[str, Any], str]:
     """Return what decides an encoder's numbers: its VERSION, its block less APART, its weights.
 
-    What a file holds is known by its digest; what a name on the hub stands for may change, so there
-    it is the digest of the parameters.
+    The sample rate is left out, for it is part of the key of the decoded clips. What a file holds
+    is known by its digest; what a name on the hub stands for may change, so there it is the digest
+    of the parameters.
     """
     version = import_module(f"avsc.encoders.{block['encoder']}").VERSION
-    own = {k: v for k, v in block.items() if k not in APART}
+    own = {k: v for k, v in block.items() if k not in (*APART, "sample_rate")}
     if block["weights"] == "pretrained":
         return version, own, weights_file.state_digest(encoder.model.state_dict())
     return version, own, weights_file.digest(root / "weights" / block["weights"])
@@ -173,8 +198,8 @@ class Embedder:
 
     @cached_property
     def encoder(self) -> Any:
-        """Return the encoder."""
-        return create(self.block, root=self.root)
+        """Return the encoder, at the rate of the decoded sound."""
+        return create(self.block, root=self.root, decoded_hz=self.library.sample_rate)
 
     @cached_property
     def network(self) -> Any:

@@ -146,7 +146,8 @@ def tune(
     if where not in ("cpu", "cuda"):
         torch.cuda.set_device(where)  # of several GPUs, Accelerate takes the current one
     here = shared_loop.accelerator(cpu=where == "cpu", precision=o.precision)
-    encoders = {m: _encoder(m, b, root) for m, b in blocks.items()}
+    decoded_hz = media.Library(root / "media").sample_rate
+    encoders = {m: _encoder(m, b, root=root, decoded_hz=decoded_hz) for m, b in blocks.items()}
     clips = Clips(encoders, root=root, threads=max(1, cores() // here.num_processes))
     train, val = (clips.rows(s, labels=block["labels"] if s == "train" else "none") for s in SPLITS)
     torch.manual_seed(seed)  # before the head draws its first weights
@@ -168,8 +169,8 @@ def tune(
     )
 
 
-def _encoder(modality: str, block: Mapping[str, Any], root: Path) -> Any:
-    made = embedding.create(block, root=root)
+def _encoder(modality: str, block: Mapping[str, Any], *, root: Path, decoded_hz: int | None) -> Any:
+    made = embedding.create(block, root=root, decoded_hz=decoded_hz)
     if made.modality != modality:
         raise ValueError(f"{modality} has encoder: {block['encoder']}, which is of {made.modality}")
     if not hasattr(made, "model"):

@@ -105,7 +105,10 @@ def load(name: str, root: Path = Path()) -> Predictor:
         experiment=name,
         data=str(params.load("data", yaml)),
         fitted=fitted,
-        encoders={m: embedding.create(b, root=root / "data") for m, b in blocks.items()},
+        encoders={
+            m: embedding.create(b, root=root / "data", decoded_hz=decode["sample_rate"])
+            for m, b in blocks.items()
+        },
         decode={k: v for k, v in decode.items() if k not in ("on_error", "seconds")},
         window_s=decode["seconds"],
     )

@@ -67,7 +67,7 @@ def rows(
         found, clip = decoded(Path(folder), tree["decode"], size=size)
         table = {"decode": found}
         for encoder, block in tree["embed"].items():
-            table[encoder] = encoded(offline(block), block, clip)
+            table[encoder] = encoded(offline(block, decoded_hz=clip.waveform.shape[2]), block, clip)
     sums = {k: sum(cost[k] for cost in table.values()) for k in found}
     read = largest_input(tree, {n: cost["read"] for n, cost in table.items()})
     made = [_row(f"{name}: {n}", cost, clips) for n, cost in table.items()]
@@ -129,14 +129,14 @@ def encoded(encoder: Any, block: Mapping[str, Any], clip: Clip) -> dict[str, flo
     }
 
 
-def offline(block: Mapping[str, Any]) -> Any:
+def offline(block: Mapping[str, Any], *, decoded_hz: int) -> Any:
     """Return the encoder of a block of `embed` with random weights, asking no network.
 
     A network of transformers has the size that its block says, else that of the checkpoint which
     its encoder takes by default.
     """
     apart = ("encoder", "weights", "sha256", "revision", *embedding.APART)
-    own = {k: v for k, v in block.items() if k not in apart}
+    own = {k: v for k, v in block.items() if k not in apart} | embedding.at_rate(block, decoded_hz)
     takes = inspect.signature(import_module(f"avsc.encoders.{block['encoder']}").Encoder).parameters
     if "config" in takes:
         own = {"config": CONFIGS[block["encoder"]]} | own

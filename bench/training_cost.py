@@ -88,7 +88,7 @@ def shapes_of(tree: Block, size: tuple[int, int] = SIZE) -> Shapes:
         _, clip = decoded(Path(folder), tree["decode"], size=size)
     arrays, shapes = media.arrays(clip.waveform, clip.pictures), {}
     for name, block in tree["embed"].items():
-        encoder = offline(block)
+        encoder = offline(block, decoded_hz=tree["decode"]["sample_rate"])
         made = encoder(embedding.rows(encoder, arrays)[:1])
         shapes[name] = made["embedding"].shape[1:]
         for kind in SUPERVISION.values():

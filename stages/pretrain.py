@@ -19,9 +19,11 @@ def main(name: str) -> None:
     block = {
         k: v
         for k, v in params.load(f"embed.{name}").items()
-        if k not in ("weights", "sha256", "views", "precision", "engine", "compile")
+        if k not in ("weights", "sha256", "sample_rate", "views", "precision", "engine", "compile")
     }
     hears = p["examples"] == "sounds"
+    if hears:
+        block["sample_rate"] = demo.SAMPLE_RATE
     classes = list(demo.EVENTS if hears else demo.OBJECTS)
     encoder: Any = avsc.encoders.create(
         block.pop("encoder"), weights="random", seed=seed, classes=classes, **block

@@ -51,7 +51,7 @@ def browsed(
     ids = clips.chosen({c: r["scene_label"] for c, r in about.items()}, p["clips"])
     systems = {s: by_clip(path) for s, path in paths.items()}
     found = {kind: tags(kind, ids) for kind in ("events", "objects")}
-    logmel = spectrogram(params.load("decode.sample_rate"))
+    logmel: Any = avsc.encoders.create("logmel", sample_rate=params.load("decode.sample_rate"))
     for i, clip_id in enumerate(ids):
         arrays = library.read(clip_id, ("waveform", "jpeg", "jpeg_length"))
         frames = logmel(arrays["waveform"])["embedding"]
@@ -63,18 +63,6 @@ def browsed(
             probs={s: rows[clip_id] for s, rows in systems.items()},
         )
         yield clips.entry(clip, short_side_px=p["short_side_px"], quality=p["jpeg_quality"])
-
-
-def spectrogram(sample_rate: int) -> Any:
-    """Return `logmel` with windows of 25 ms each 10 ms, whatever the rate."""
-    window = sample_rate // 40
-    return avsc.encoders.create(
-        "logmel",
-        sample_rate=sample_rate,
-        win_length=window,
-        hop_length=sample_rate // 100,
-        n_fft=1 << (window - 1).bit_length(),
-    )
 
 
 def by_clip(path: Path) -> Rows:

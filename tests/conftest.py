@@ -5,6 +5,8 @@ import shlex
 
 import pytest
 
+import tests.typechecker  # noqa: F401 (jaxtyping finds it as an attribute of `tests`)
+
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # small tensors: threads cost more than they give
 os.environ.setdefault("AVSC_DEVICE", "cpu")  # tests of a GPU name it
 FUZZ = ("AVSC_FUZZ_EXAMPLES", "AVSC_FUZZ_SEED")  # what damage a run does: tests/fuzz/mutations.py

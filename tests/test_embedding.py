@@ -456,3 +456,28 @@ def test_the_config_that_the_error_names_is_that_of_ast_base():
     config = ASTConfig(num_labels=527)
     assert (config.hidden_size, config.num_hidden_layers, config.max_length) == (768, 12, 1024)
     assert (config.num_mel_bins, config.time_stride, config.frequency_stride) == (128, 10, 10)
+
+
+def test_encoders_of_sound_follow_the_rate_of_the_decoded_sound():
+    block = {"encoder": "logmel", "weights": "none"}
+    assert embedding.create(block, decoded_hz=32000).sample_rate == 32000
+    named = embedding.create(block | {"sample_rate": 32000}, decoded_hz=32000)
+    assert named.sample_rate == 32000
+    assert embedding.create(block).sample_rate == 16000
+
+
+def test_another_rate_than_that_of_the_decoded_sound_is_refused():
+    block = {"encoder": "logmel", "weights": "none", "sample_rate": 44100}
+    with pytest.raises(ValueError, match="is 44100, but the sound was decoded at 32000 Hz "):
+        embedding.create(block, decoded_hz=32000)
+
+
+def test_rate_of_the_sound_is_part_of_the_key_of_the_clips_and_not_of_the_encoders(tmp_path):
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights/none").touch()
+    block = {"encoder": "scalogram", "weights": "none"}
+    encoder = embedding.create(block)
+    one, other = (
+        embedding.identity(encoder, b, root=tmp_path) for b in (block, block | {"sample_rate": 1})
+    )
+    assert one == other

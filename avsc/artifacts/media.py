@@ -6,6 +6,7 @@ jpeg_length   (second,) int64, bytes of each picture
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,14 @@ class Library:
             with shard.reading(path) as s:
                 self._path.update(dict.fromkeys(s.clip_id, path))
                 self.key.update(s.key)
+
+    @cached_property
+    def sample_rate(self) -> int | None:
+        """Return the rate of the sound in Hz, None where no clip has sound."""
+        if not self.key:
+            return None
+        first = next(iter(self.key))
+        return self.read(first, ["waveform"])["waveform"].shape[2] or None
 
     def read(self, clip_id: str, names: Sequence[str]) -> dict[str, np.ndarray]:
         """Return the named arrays of one clip."""

@@ -8,6 +8,7 @@ with an underscore is shared by several encoders and is none itself.
 import pkgutil
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from inspect import signature
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -121,6 +122,21 @@ def names() -> list[str]:
     return sorted(n for n in files if not n.startswith("_"))
 
 
+def takes(encoder: str, argument: str) -> bool:
+    """Return whether the encoder of file `encoder` takes an argument of that name.
+
+    Raises:
+        ValueError: if there is no such file.
+    """
+    return argument in signature(_file(encoder).Encoder).parameters
+
+
+def _file(encoder: str) -> Any:
+    if encoder not in names():
+        raise ValueError(f"no encoder {encoder!r}; avsc/encoders has {', '.join(names())}")
+    return import_module(f"{__name__}.{encoder}")
+
+
 def create(encoder: str, /, **params: Any) -> Encoder:
     """Return the encoder of file `encoder`; the other files are never imported.
 
@@ -131,12 +147,11 @@ def create(encoder: str, /, **params: Any) -> Encoder:
     Raises:
         ValueError: if there is no such file, or an argument is of another type.
     """
-    if encoder not in names():
-        raise ValueError(f"no encoder {encoder!r}; avsc/encoders has {', '.join(names())}")
+    file = _file(encoder)
     for key in params.keys() & KINDS.keys():
         kind, expected = KINDS[key]
         right = isinstance(params[key], kind) and (kind is not int or type(params[key]) is int)
         if not right or (key in AT_LEAST_ONE and params[key] < 1):
             raise ValueError(f"{key} of {encoder} is {params[key]!r}, expected {expected}")
-    made: Encoder = import_module(f"{__name__}.{encoder}").Encoder(**params)
+    made: Encoder = file.Encoder(**params)
     return made

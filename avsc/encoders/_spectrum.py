@@ -28,11 +28,24 @@ def check_waveform(x: np.ndarray, *, scope: str, sample_rate: int) -> None:
         expected = "one second" if scope == "segment" else "whole seconds"
         raise ValueError(
             f"rows have {x.shape[2]} samples; scope {scope!r} takes {expected} of {sample_rate} "
-            "samples; cut or resample first"
+            "samples; leave sample_rate out, or set it to the rate of decode"
         )
     if not np.isfinite(x).all():
         row = int(np.flatnonzero(~np.isfinite(x).all(axis=(1, 2)))[0])
         raise ValueError(f"row {row} of the waveform holds NaN or infinity; decode it again")
+
+
+def samples(seconds: float, *, sample_rate: int) -> int:
+    """Return the whole number of samples nearest to a length in seconds.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    if (count := round(seconds * sample_rate)) < 1:
+        raise ValueError(
+            f"{seconds} s hold no sample at {sample_rate} Hz; give window_s and hop_s in seconds"
+        )
+    return count
 
 
 def mid(x: Waveform) -> Float32[np.ndarray, "row sample"]:
@@ -95,8 +108,7 @@ def mel_filters(
     Raises:
         ValueError: if a filter is so narrow that no bin falls into it.
     """
-    ends = _hz_to_mel(np.array([f_min, f_max if f_max is not None else sample_rate / 2]))
-    edges_hz = _mel_to_hz(np.linspace(ends[0], ends[1], n_mels + 2))
+    edges_hz = mel_edges(sample_rate=sample_rate, n_mels=n_mels, f_min=f_min, f_max=f_max)
     low, peak, high = edges_hz[:-2, None], edges_hz[1:-1, None], edges_hz[2:, None]
     bins_hz = np.fft.rfftfreq(n_fft, 1 / sample_rate)
     slopes = np.minimum((bins_hz - low) / (peak - low), (high - bins_hz) / (high - peak))
@@ -104,9 +116,27 @@ def mel_filters(
     if empty := int((filters.max(axis=1) == 0).sum()):
         raise ValueError(
             f"{empty} of {n_mels} mel filters hold no bin of a {n_fft}-point spectrum; "
-            "lower n_mels or raise n_fft"
+            "lower n_mels or lengthen the spectrum (n_fft, or window_s)"
         )
     return filters.astype(np.float32)
+
+
+def mel_edges(
+    *, sample_rate: int, n_mels: int, f_min: float, f_max: float | None
+) -> Float64[np.ndarray, " edge"]:
+    """Return the edges of `n_mels` filters in Hz; filter k spans edges k to k + 2.
+
+    Raises:
+        ValueError: if `f_max` is above half the sample rate.
+    """
+    highest = sample_rate / 2 if f_max is None else f_max
+    if highest > sample_rate / 2:
+        raise ValueError(
+            f"f_max is {f_max} Hz; sound at {sample_rate} Hz reaches {sample_rate / 2:g} Hz; lower "
+            "f_max or raise decode.sample_rate"
+        )
+    ends = _hz_to_mel(np.array([f_min, highest]))
+    return _mel_to_hz(np.linspace(ends[0], ends[1], n_mels + 2))
 
 
 def _hz_to_mel(hz: Float64[np.ndarray, " edge"]) -> Float64[np.ndarray, " edge"]:

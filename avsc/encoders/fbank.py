@@ -15,6 +15,7 @@ from avsc.encoders._spectrum import (
     magnitude,
     mel_filters,
     mid_side,
+    samples,
 )
 
 VERSION = 1
@@ -30,8 +31,8 @@ class Encoder:
     Args:
         scope: "segment" or "clip".
         sample_rate: of the waveform, in Hz.
-        n_fft: length of window and transform, in samples.
-        hop_length: step between windows, in samples.
+        window_s: length of window and transform.
+        hop_s: step between windows.
         n_mels: number of bands.
         f_min: lower edge of the first band, in Hz.
         f_max: upper edge of the last band, in Hz; None is half the sample rate.
@@ -51,8 +52,8 @@ class Encoder:
         *,
         scope: str = "segment",
         sample_rate: int = 16000,
-        n_fft: int = 8192,
-        hop_length: int = 2736,
+        window_s: float = 0.512,
+        hop_s: float = 0.171,
         n_mels: int = 256,
         f_min: float = 0.0,
         f_max: float | None = None,
@@ -61,6 +62,8 @@ class Encoder:
     ) -> None:
         check_scope(scope)
         self.scope, self.sample_rate, self.eps = scope, sample_rate, np.float32(eps)
+        n_fft, hop_length = (samples(s, sample_rate=sample_rate) for s in (window_s, hop_s))
+        n_fft += n_fft % 2  # so that a centred window reaches as far to both sides
         window = get_window("hann", n_fft).astype(np.float32)
         self.stft = partial(
             magnitude, window=window, hop_length=hop_length, n_fft=n_fft, center=center

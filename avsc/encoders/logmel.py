@@ -22,7 +22,7 @@ class Encoder:
     Args:
         scope: "segment" or "clip".
         sample_rate: of the waveform, in Hz.
-        **mel: n_fft, win_length, hop_length, n_mels, f_min, f_max and eps of `_mel.LogMel`.
+        **mel: window_s, hop_s, n_fft, n_mels, f_min, f_max and eps of `_mel.LogMel`.
 
     References:
         Hou, Kang, Botteldooren, arXiv 2208.02086.

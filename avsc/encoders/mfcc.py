@@ -22,7 +22,7 @@ class Encoder:
         n_mfcc: number of coefficients, the zeroth (loudness) included.
         sample_rate: of the waveform, in Hz.
         n_mels: number of mel bands.
-        **mel: n_fft, win_length, hop_length, f_min, f_max and eps of `_mel.LogMel`.
+        **mel: window_s, hop_s, n_fft, f_min, f_max and eps of `_mel.LogMel`.
     """
 
     modality = "audio"

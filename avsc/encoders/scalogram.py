@@ -15,6 +15,7 @@ from avsc.encoders._spectrum import (
     check_waveform,
     magnitude,
     mid_side,
+    samples,
 )
 
 VERSION = 1
@@ -27,14 +28,15 @@ class Encoder:
 
     The paper gives 290 filters and neither wavelet nor Q. Ours are the Morlet wavelets of deep
     scattering: constant Q as long as a wavelet is no longer than the window, below that of one
-    width and linearly spaced. Q = 41 on 8192 samples gives 58 + 232 = 290 of them. At 48 kHz, q 32,
-    n_fft 24576 and low_pass give 1 + 45 + 244 = 290 as well.
+    width and linearly spaced. Q = 41 on the 8192 samples of a window at 16 kHz gives 58 + 232 = 290
+    of them, and 41 more for each octave of the sample rate above. At 48 kHz, q 32 and low_pass give
+    1 + 45 + 244 = 290 as well.
 
     Args:
         scope: "segment" or "clip".
         sample_rate: of the waveform, in Hz.
-        n_fft: length of window, transform and longest wavelet, in samples.
-        hop_length: step between windows, in samples.
+        window_s: length of window, transform and longest wavelet.
+        hop_s: step between windows.
         q: wavelets an octave.
         low_pass: put a Gaussian around 0 Hz in front.
         center: mirror half a window at both ends of the row: 6 frames a second; otherwise windows
@@ -54,8 +56,8 @@ class Encoder:
         *,
         scope: str = "segment",
         sample_rate: int = 16000,
-        n_fft: int = 8192,
-        hop_length: int = 2736,
+        window_s: float = 0.512,
+        hop_s: float = 0.171,
         q: int = 41,
         low_pass: bool = False,
         center: bool = True,
@@ -63,6 +65,8 @@ class Encoder:
     ) -> None:
         check_scope(scope)
         self.scope, self.sample_rate, self.eps = scope, sample_rate, np.float32(eps)
+        n_fft, hop_length = (samples(s, sample_rate=sample_rate) for s in (window_s, hop_s))
+        n_fft += n_fft % 2  # so that a centred window reaches as far to both sides
         window = get_window("hann", n_fft).astype(np.float32)
         self.stft = partial(
             magnitude, window=window, hop_length=hop_length, n_fft=n_fft, center=center
@@ -97,7 +101,10 @@ def centres(
         ValueError: if a wavelet of that Q does not fit into `n_fft` samples.
     """
     if n_fft < 8 * q:
-        raise ValueError(f"n_fft {n_fft} is too short for q {q}; raise it to {8 * q} or more")
+        raise ValueError(
+            f"a window of {n_fft} samples is too short for q {q}, which takes {8 * q} or more; "
+            "raise window_s or lower q"
+        )
     step, sigma0 = 2 ** (-1 / q), 2 / np.sqrt(3)
     count = 1 + round(np.log2(n_fft / (4 * q)) * q)
     octaves = (1 + step) / 2 * np.pi * step ** np.arange(count)

@@ -58,7 +58,7 @@ def steps(name: str, *, size: tuple[int, int] = SIZE) -> list[Step]:
 
 
 def _step(name: str, block: Mapping[str, Any], clip: Clip) -> Step:
-    encoder = offline(block)
+    encoder = offline(block, decoded_hz=clip.waveform.shape[2])
     cost = encoded(encoder, block, clip)
     on_cores = cost["passes_s"] if block["weights"] == "none" else _preparing_s(encoder, clip)
     return Step(name, on_cores, cost["passes_flop"], cost["bytes"])

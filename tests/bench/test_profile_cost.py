@@ -15,7 +15,7 @@ RESNET = {  # with weights of the hub, which are asked for nothing
 
 
 def encoded(block, clip):
-    return profile_cost.encoded(offline(block), block, clip)
+    return profile_cost.encoded(offline(block, decoded_hz=16000), block, clip)
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,7 @@ def test_every_encoder_of_a_profile_for_tau_can_be_made_without_network(name, mo
     made = []
     monkeypatch.setattr(profile_cost.avsc.encoders, "create", lambda *a, **k: made.append((a, k)))
     for block in profile_cost.profile(name)["embed"].values():
-        offline(block)
+        offline(block, decoded_hz=16000)
     assert all(k.get("weights", "random") == "random" for _, k in made)
     assert all(k.get("config") is not None for a, k in made if a[0] in ("ast", "clap"))
 

@@ -83,14 +83,54 @@ def test_a_centred_frame_sees_its_row_mirrored():
 
 def test_mel_bands_too_narrow_for_the_spectrum_are_refused():
     with pytest.raises(ValueError, match=r"of 300 mel filters hold no bin of a 512-point spectrum"):
-        avsc.encoders.create("logmel", n_mels=300)
+        avsc.encoders.create("logmel", n_mels=300, n_fft=512)
 
 
 def test_a_window_longer_than_the_transform_is_refused():
-    with pytest.raises(ValueError, match="win_length 400 exceeds n_fft 256"):
+    with pytest.raises(ValueError, match="has 400 samples, more than n_fft 256; leave"):
         avsc.encoders.create("logmel", n_fft=256)
 
 
 def test_more_coefficients_than_bands_are_refused():
     with pytest.raises(ValueError, match="n_mfcc is 129; 128 mel bands give 1 to 128"):
         avsc.encoders.create("mfcc", n_mfcc=129)
+
+
+RATES = [8000, 16000, 22050, 32000, 44100, 48000]
+
+
+@pytest.mark.parametrize("rate", RATES)
+@pytest.mark.parametrize(
+    ("name", "shape"), [("logmel", (1, 98, 128)), ("mfcc", (1, 98, 20)), ("fbank", (1, 6, 2, 256))]
+)
+def test_windows_and_mel_bands_follow_the_sample_rate(name, shape, rate):
+    encoder = avsc.encoders.create(name, sample_rate=rate)
+    assert encoder(np.zeros((1, 2, rate), np.float32))["embedding"].shape == shape
+
+
+@pytest.mark.parametrize(("rate", "last"), [(8000, 49), (22050, 50), (32000, 49), (44100, 49)])
+def test_sine_lasts_as_many_frames_at_every_sample_rate(rate, last):
+    sine = np.sin(2 * np.pi * 1000 * np.arange(rate) / rate)
+    sine[rate // 2 :] = 0
+    stereo = np.stack([sine, sine])[None].astype(np.float32)
+    logmel = avsc.encoders.create("logmel", sample_rate=rate)(stereo)["embedding"][0]
+    # a frame begins every 10 ms, or 220 samples at 22050 Hz, the last one before 500 ms
+    assert np.flatnonzero(logmel.max(axis=1) > np.log(1e-6))[-1] == last
+
+
+def test_spectrum_is_as_long_as_its_narrowest_band_takes():
+    # 128 bands up to 4 kHz are 0.273 mels apart: two of them, 36.4 Hz, take 220 points at 8 kHz;
+    # 200 bands up to 8 kHz, 30.0 Hz, take 533 points at 16 kHz
+    assert avsc.encoders.create("logmel", sample_rate=8000).logmel.n_fft == 256
+    assert avsc.encoders.create("logmel").logmel.n_fft == 512
+    assert avsc.encoders.create("logmel", n_mels=200).logmel.n_fft == 1024
+
+
+def test_bands_above_half_the_sample_rate_are_refused():
+    with pytest.raises(ValueError, match="f_max is 14000 Hz; sound at 16000 Hz reaches 8000 Hz; l"):
+        avsc.encoders.create("logmel", f_max=14000)
+
+
+def test_window_without_a_sample_is_refused():
+    with pytest.raises(ValueError, match="1e-05 s hold no sample at 16000 Hz; give window_s and"):
+        avsc.encoders.create("logmel", hop_s=1e-5)

@@ -90,5 +90,14 @@ def test_a_440_hz_sine_is_loudest_in_the_band_nearest_to_440_hz():
 
 
 def test_a_window_too_short_for_its_wavelets_is_refused():
-    with pytest.raises(ValueError, match="n_fft 256 is too short for q 41; raise it to 328"):
-        avsc.encoders.create("scalogram", n_fft=256)
+    with pytest.raises(ValueError, match="a window of 256 samples is too short for q 41, which"):
+        avsc.encoders.create("scalogram", window_s=0.016)
+
+
+@pytest.mark.parametrize(("rate", "bands"), [(16000, 290), (32000, 331), (44100, 350)])
+def test_windows_last_512_ms_at_every_sample_rate(rate, bands):
+    # 41 wavelets an octave: 41 more at 32 kHz, 41 log2(44.1 / 16) = 60 more at 44.1 kHz
+    encoder = avsc.encoders.create("scalogram", sample_rate=rate)
+    assert len(encoder.stft.keywords["window"]) == pytest.approx(0.512 * rate, abs=1)
+    x = np.zeros((1, 2, rate), np.float32)
+    assert encoder(x)["embedding"].shape == (1, 6, 2, bands)

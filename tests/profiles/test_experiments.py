@@ -14,6 +14,7 @@ from transformers import ASTConfig, ClapAudioConfig
 import avsc.encoders
 import avsc.heads
 from avsc import studies
+from avsc.embedding import at_rate
 from avsc.training import loop, shared_loop
 from avsc.training.end_to_end import EndToEnd, Rows
 from avsc.training.folds import Fold
@@ -46,7 +47,8 @@ def row_shape(profile, name):
         with torch.device("meta"):  # nothing is drawn
             net = timm.create_model(block["name"], **block.get("model_kwargs", {}))
         return (net.head_hidden_size,)
-    encoder = avsc.encoders.create(block["encoder"], **own_arguments(block))
+    rate = at_rate(block, TREES[profile]["decode"]["sample_rate"])
+    encoder = avsc.encoders.create(block["encoder"], **own_arguments(block) | rate)
     return encoder(np.zeros((1, 2, encoder.sample_rate), np.float32))["embedding"].shape[1:]
 
 

@@ -2,6 +2,15 @@
 
 from avsc.datasets.demo.labelled import labelled_pictures, labelled_sounds
 from avsc.datasets.demo.scenes import EVENTS, OBJECTS, SCENES
+from avsc.datasets.demo.signals import SAMPLE_RATE
 from avsc.datasets.demo.world import write
 
-__all__ = ["EVENTS", "OBJECTS", "SCENES", "labelled_pictures", "labelled_sounds", "write"]
+__all__ = [
+    "EVENTS",
+    "OBJECTS",
+    "SAMPLE_RATE",
+    "SCENES",
+    "labelled_pictures",
+    "labelled_sounds",
+    "write",
+]
