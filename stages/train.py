@@ -5,13 +5,15 @@ from pathlib import Path
 
 from avsc import experiment, params
 from avsc.artifacts import metrics, models, predictions
+from avsc.artifacts.code_digests import Sources
 
 
 def main(name: str) -> None:
     block = params.load(f"train.{name}")
     data = experiment.load(block)
     fitted = experiment.fit(block, data, seed=block.get("seed", params.load("seed")))
-    config = {"experiment": name, **fitted.config}
+    code = Sources().digest([f"avsc/heads/{block['head']}.py"])  # who reads the model depends on it
+    config = {"experiment": name, "code": code, **fitted.config}
     models.write(Path("data/models") / name, fitted.system.state_dict(), config)
     predictions.write(
         Path(f"data/predictions/{name}.parquet"),

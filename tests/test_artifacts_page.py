@@ -31,12 +31,17 @@ def stages_in(cell):
     return set(re.findall(r"`(\w+)`", cell))
 
 
+def paths(items):
+    """Return the paths of deps or outs, with or without options."""
+    return [next(iter(item)) if isinstance(item, dict) else item for item in items]
+
+
 def stages_with(key, name):
     """Return the stages among whose outs or deps, in dvc.yaml, `name` is."""
     return {
         stage
         for stage, block in STAGES.items()
-        for path in block.get(key, [])
+        for path in paths(block.get(key, []))
         if path.startswith("data/")
         and (name == "pseudo_labels.parquet" if path in LABELS else name_of(path) == name)
     }
@@ -56,5 +61,6 @@ def test_the_stages_that_write_a_file_are_those_of_dvc_yaml(name):
 
 
 def test_every_output_under_data_has_its_row():
-    outs = {name_of(p) for b in STAGES.values() for p in b.get("outs", []) if p.startswith("data/")}
+    outs = {p for b in STAGES.values() for p in paths(b.get("outs", [])) if p.startswith("data/")}
+    outs = {name_of(p) for p in outs}
     assert outs - rows().keys() == set()
