@@ -8,8 +8,11 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
+
+from avsc.artifacts.code_digests import PLUGINS, Sources
 
 ROOT = Path(__file__).parents[2]
 TRACER = """
@@ -131,3 +134,23 @@ def fresh(root: Path) -> Project:
         shutil.copy(ROOT / ".dvc" / name, root / ".dvc" / name)
     shutil.copytree(ROOT / ".dvc/plots", root / ".dvc/plots")
     return project
+
+
+def covered(project: Project, stage: Any) -> set[str]:
+    """Return every file of ours that a stage depends on: by keys of code.yaml, or by a model.
+
+    A model's config.json holds the digest of its head.
+    """
+    train = yaml.safe_load((project.root / "params.yaml").read_text())["train"]
+    digests = yaml.safe_load((project.root / "code.yaml").read_text())
+    keys = [k for d in stage.deps if d.def_path == "code.yaml" for k in d.params]
+    models = [d.def_path for d in stage.deps if d.def_path.startswith("data/models/")]
+    keys += [f"heads.{train[path.split('/')[-1]]['head']}" for path in models]
+    found = set()
+    for kind, name in (key.split(".") for key in keys):
+        plugins = [f"heads/{h}" for h in digests[kind][name]] if kind == "study" else []
+        plugins += [f"{kind}/{name}"] if kind in PLUGINS and name != "none" else []
+        entries = [f"avsc/{p}.py" for p in plugins]
+        entries += [f"stages/{name}.py"] if kind == "stages" else []
+        found |= {f for entry in entries for f in Sources().closure(entry)}
+    return found

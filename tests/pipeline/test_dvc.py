@@ -6,15 +6,12 @@ import shutil
 import numpy as np
 import pytest
 import soundfile
-import yaml
 from dvc.repo import Repo
 
-from avsc.artifacts.code_digests import Sources
-from tests.pipeline.project import ROOT, Project, fresh
+from tests.pipeline.project import ROOT, Project, covered, fresh
 
 pytestmark = pytest.mark.slow
 
-STUDIED = {"heads": ("early", "late")}  # by the toy's study
 ENCODERS = {"decode", "embed ast", "embed convnext", "embed scalogram"}
 WITHOUT_EFFECT_ON_RESULTS = {"avsc/executors/local.py"}  # it decides where shards are made
 
@@ -43,32 +40,13 @@ def test_a_second_run_runs_nothing(reproduced):
     assert "up to date" in ran.output
 
 
-def code_of(stage, train):
-    """Return every file of ours that a stage depends on: by a key of code.yaml or a trained model.
-
-    A model's config.json holds the digest of its head.
-    """
-    sources = Sources()
-    keys = [k for d in stage.deps if d.def_path == "code.yaml" for k in d.params]
-    models = [d.def_path for d in stage.deps if d.def_path.startswith("data/models/")]
-    keys += [f"heads.{train[path.split('/')[-1]]['head']}" for path in models]
-    files = {d.def_path for d in stage.deps}
-    for kind, name in (key.split(".") for key in keys):
-        if kind == "study":
-            files |= {f for head in STUDIED[name] for f in sources.closure(f"avsc/heads/{head}.py")}
-        elif name != "none":
-            files |= sources.closure(f"{kind if kind == 'stages' else 'avsc/' + kind}/{name}.py")
-    return files
-
-
 def test_a_stage_loads_only_code_that_its_keys_of_code_yaml_cover(reproduced):
     loaded = reproduced.loaded()
-    train = yaml.safe_load((reproduced.root / "params.yaml").read_text())["train"]
     for stage in Repo(str(reproduced.root)).index.stages:
         if stage.name == "code":
             continue
         ours = set(loaded[script_of(stage)])
-        uncovered = ours - code_of(stage, train) - WITHOUT_EFFECT_ON_RESULTS
+        uncovered = ours - covered(reproduced, stage) - WITHOUT_EFFECT_ON_RESULTS
         assert len(ours) > 3
         assert not uncovered, f"{stage.name} loads {sorted(uncovered)}, which its keys do not cover"
 
