@@ -142,15 +142,19 @@ def covered(project: Project, stage: Any) -> set[str]:
     A model's config.json holds the digest of its head.
     """
     train = yaml.safe_load((project.root / "params.yaml").read_text())["train"]
-    digests = yaml.safe_load((project.root / "code.yaml").read_text())
     keys = [k for d in stage.deps if d.def_path == "code.yaml" for k in d.params]
     models = [d.def_path for d in stage.deps if d.def_path.startswith("data/models/")]
     keys += [f"heads.{train[path.split('/')[-1]]['head']}" for path in models]
     found = set()
     for kind, name in (key.split(".") for key in keys):
-        plugins = [f"heads/{h}" for h in digests[kind][name]] if kind == "study" else []
+        plugins = [f"heads/{head}" for head in studied(project, name)] if kind == "study" else []
         plugins += [f"{kind}/{name}"] if kind in PLUGINS and name != "none" else []
         entries = [f"avsc/{p}.py" for p in plugins]
         entries += [f"stages/{name}.py"] if kind == "stages" else []
         found |= {f for entry in entries for f in Sources().closure(entry)}
     return found
+
+
+def studied(project: Project, study: str) -> list[str]:
+    """Return the heads of a study's cells, as the stage `code` found them."""
+    return list(yaml.safe_load((project.root / "code.yaml").read_text())["study"][study])
