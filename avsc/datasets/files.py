@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from avsc.datasets import spellings
 from avsc.datasets.listing import Line
 from avsc.datasets.offenders import Offenders
 
@@ -16,14 +17,30 @@ def check(root: Path, lines: Iterable[Line], offenders: Offenders) -> None:
     """Check that the files of `lines` exist inside the root, and that no two clips share one."""
     inside = root.resolve()
     users: dict[Path, Line] = {}
+    names: dict[Path, dict[str, str]] = {}
     for line in lines:
         for path in dict.fromkeys((line.audio, line.video)):
             kind, file = locate(inside, path)
             user = users.setdefault(file, line)
             if kind:
-                offenders.add(kind, f"{path} ({line.where})")
+                offenders.add(kind, f"{path} ({line.where}){_alike(file, names)}")
             elif user.audio != line.audio:
                 offenders.add("one file in two rows", f"{path} ({user.where}, {line.where})")
+
+
+def _alike(file: Path, names: dict[Path, dict[str, str]]) -> str:
+    """Return that a file of another spelling lies where `file` is absent, "" if there is none.
+
+    Args:
+        file: that is absent.
+        names: of the files of each folder by spelling; it grows.
+    """
+    folder = file.parent
+    if folder not in names:
+        there = folder.iterdir() if folder.is_dir() else ()
+        names[folder] = {spellings.without_case(f.name): f.name for f in there}
+    found = names[folder].get(spellings.without_case(file.name))
+    return f"; there is {found!a}" if found not in (None, file.name) else ""
 
 
 def locate(root: Path, path: str) -> tuple[str, Path]:

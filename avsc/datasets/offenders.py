@@ -16,11 +16,19 @@ REMEDY = {
     "duplicate id": "rename one of the audio files: its stem is the clip's id",
     "clip in train and test": "keep it in one of them",
     "location in train and test": "keep all clips of a place on one side",
+    "scene in two spellings": "write it in one way in every csv",
+    "city in two spellings": "write it in one way, in clip names too; two cities need two names",
+    "location in two spellings": "write it in one way, in clip names too; two places need two "
+    "numbers",
+    "clip in two spellings": "keep one of them, or rename an audio file: its stem is the clip's id",
+    "identifier with outer spaces": "take the spaces before and after it away",
     "unknown scene": "test only scenes that the training fold has",
     "scene that breaks files": "use a name without control characters or outer spaces",
     "clip without a label": "add it to the evaluate csv or to meta.csv, with its scene",
     "clip without a location": "fill meta.csv's identifier with <city>-<number>, or name clips "
     "<scene>-<city>-<location>-<segment>",
+    "clip named for another scene": "correct its scene in the csv, or rename its files; where its "
+    "name is out of date, meta.csv with identifiers <city>-<number> says where it was recorded",
     "csv files that disagree": "make them agree on each clip's files and scene",
     "row absent from meta.csv": "add it there, or delete meta.csv (it is optional)",
     "scene that cannot be validated": "give it clips from two or more training locations of its "

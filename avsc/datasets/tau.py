@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from avsc.datasets import files, listing, validation_fold
+from avsc.datasets import files, listing, spellings, validation_fold
 from avsc.datasets.listing import Line, Listing
 from avsc.datasets.offenders import DatasetError, Offenders
 
@@ -119,7 +119,9 @@ def _clips(
     folds = {"train": train, "test": test}
     lines = [(part, line) for part, found in folds.items() for line in found.lines.values()]
     files.check(root, (line for _, line in lines), offenders)
-    clips = [clip for part, line in lines if (clip := _clip(line, part, meta, offenders))]
+    scenes = {line.scene for _, line in lines if line.scene}
+    clips = [c for part, line in lines if (c := _clip(line, part, meta, scenes, offenders))]
+    _check_spellings(clips, offenders)
     if train.whole:
         _check_scenes({line.scene for line in train.lines.values()}, clips, offenders)
     sure = train.whole and len(train.lines) == sum(clip.fold == "train" for clip in clips)
@@ -158,7 +160,9 @@ def _check_same_clips(test: Listing, evaluate: Listing, offenders: Offenders) ->
                 offenders.add("csv files that disagree", what)
 
 
-def _clip(line: Line, part: str, meta: Listing | None, offenders: Offenders) -> _Clip | None:
+def _clip(
+    line: Line, part: str, meta: Listing | None, scenes: Iterable[str], offenders: Offenders
+) -> _Clip | None:
     more = meta.lines.get(line.audio) if meta else None
     if meta and not more:
         if meta.whole:
@@ -176,7 +180,15 @@ def _clip(line: Line, part: str, meta: Listing | None, offenders: Offenders) -> 
         return None
     if not scene.isprintable() or scene != scene.strip():
         offenders.add("scene that breaks files", f"{scene!r} ({line.where})")
+    if more and more.identifier is not None and more.identifier != more.identifier.strip():
+        what = f"{more.identifier!r} ({more.where})"
+        offenders.add("identifier with outer spaces", what)
+        return None
     place = _place(line, scene, more.identifier if more else None)
+    if place is None and not more and (named := _scene_in_name(line, scenes)):
+        what = f"{line.audio} is named for {named!r}, its scene is {scene!r} ({line.where})"
+        offenders.add("clip named for another scene", what)
+        return None
     if place is None:
         found = f", identifier {more.identifier!r}" if more else ""
         offenders.add("clip without a location", f"{line.audio} ({line.where}){found}")
@@ -193,6 +205,21 @@ def _place(line: Line, scene: str, identifier: str | None) -> tuple[str, str] | 
             return None
     city, _, number = identifier.rpartition("-")
     return (city, identifier) if city and number and identifier.isprintable() else None
+
+
+def _scene_in_name(line: Line, scenes: Iterable[str]) -> str | None:
+    """Return the longest of the scenes with which the clip's name begins."""
+    stem = PurePosixPath(line.audio).stem
+    return max((s for s in scenes if stem.startswith(f"{s}-")), key=len, default=None)
+
+
+def _check_spellings(clips: list[_Clip], offenders: Offenders) -> None:
+    """Check that nothing is written in two ways, by which a place could be in train and test."""
+    for kind in ("scene", "city", "location"):
+        names = [(getattr(c, kind), c.line.where) for c in clips]
+        spellings.check(kind, names, offenders)
+    ids = [(c.id, c.line.where) for c in clips]
+    spellings.check("clip", ids, offenders, fold=spellings.without_case)
 
 
 def _check_folds(clips: list[_Clip], offenders: Offenders) -> None:

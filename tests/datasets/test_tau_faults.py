@@ -270,3 +270,99 @@ def test_a_csv_of_too_many_bytes_is_refused_unread(tmp_path, monkeypatch):
     expected = r"evaluation_setup/fold1_train\.csv: \d+ bytes, expected at most 100"
     with pytest.raises(tau.DatasetError, match=expected):
         tau.index(tmp_path, seed=0)
+
+
+def moved(identifier, *, part):
+    """Return meta.csv's rows: the last clip of the training fold, or the first of test, moved."""
+    rows = with_identifier([*TRAIN, *TEST])
+    place = len(TRAIN) - 1 if part == "train" else len(TRAIN)
+    rows[place] = (*rows[place][:3], identifier)
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("spelling", "kinds"),
+    [
+        ("Lyon-203", {"city", "location"}),
+        ("lyon-0203", {"location"}),
+        ("lyon--203", {"city", "location"}),
+        ("\uff4cyon-203", {"city", "location"}),  # a letter of full width
+    ],
+)
+def test_location_of_the_training_fold_in_another_spelling_is_reported(tmp_path, spelling, kinds):
+    found = refused(write(tmp_path, meta=moved(spelling, part="test"))).offenders
+    expected = {f"{kind} in two spellings" for kind in kinds}
+    assert found.keys() == expected
+    for kind in expected:
+        assert found[kind][0].count("evaluation_setup/fold1_") == 2
+
+
+def test_composed_and_decomposed_letters_are_one_location(tmp_path):
+    meta = moved("malm\u00f6-1", part="train")
+    meta[len(TRAIN)] = (*meta[len(TRAIN)][:3], "malmo\u0308-1")
+    found = refused(write(tmp_path, meta=meta)).offenders
+    assert found["location in two spellings"] == [
+        f"'malm\\xf6-1' (evaluation_setup/fold1_train.csv:{len(TRAIN) + 1}), "
+        "'malmo\\u0308-1' (evaluation_setup/fold1_evaluate.csv:2)"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("lyon-1", "lyon-10"), ("lyon-38.05", "lyon-38.5"), ("\u0915\u093f-1", "\u0915\u093e-1")],
+)
+def test_locations_that_differ_in_more_than_spelling_are_accepted(tmp_path, one, other):
+    meta = moved(one, part="train")
+    meta[len(TRAIN)] = (*meta[len(TRAIN)][:3], other)
+    assert tau.index(write(tmp_path, meta=meta), seed=0)
+
+
+def test_identifier_with_outer_spaces_is_refused(tmp_path):
+    found = refused(write(tmp_path, meta=moved("lyon-203 ", part="test"))).offenders
+    assert found == {"identifier with outer spaces": [f"'lyon-203 ' (meta.csv:{len(TRAIN) + 2})"]}
+
+
+def test_scene_in_two_spellings_is_reported(tmp_path):
+    write(tmp_path)
+    train = [*TRAIN[:-1], (*TRAIN[-1][:2], "Tram")]
+    write_csv(tmp_path / "evaluation_setup/fold1_train.csv", HEADER, train)
+    write_csv(tmp_path / "meta.csv", [*HEADER, "identifier"], with_identifier([*train, *TEST]))
+    found = refused(tmp_path).offenders["scene in two spellings"]
+    assert found[0].startswith("'tram' (evaluation_setup/fold1_train.csv:")
+    assert found[0].endswith(f", 'Tram' (evaluation_setup/fold1_train.csv:{len(TRAIN) + 1})")
+
+
+def test_clip_in_two_spellings_is_reported(tmp_path):
+    name = TRAIN[0][0].removeprefix("audio/").removesuffix(".wav")
+    twin = (f"audio/{name.upper()}.wav", f"video/{name.upper()}.mp4", "bus")
+    meta = with_identifier([*TRAIN, *TEST, TRAIN[0]])
+    meta[-1] = (*twin, meta[0][3])
+    found = refused(write(tmp_path, train=[*TRAIN, twin], meta=meta)).offenders
+    assert list(found) == ["clip in two spellings"]
+
+
+def test_absent_file_names_the_one_of_another_spelling(tmp_path):
+    write(tmp_path)
+    audio = tmp_path / TRAIN[0][0]
+    audio.rename(audio.with_name(audio.name.upper()))
+    found = refused(tmp_path).offenders["file absent"]
+    where = "evaluation_setup/fold1_train.csv:2"
+    assert found == [f"{TRAIN[0][0]} ({where}); there is {audio.name.upper()!r}"]
+
+
+def test_clip_whose_name_tells_another_scene_is_refused_with_both_scenes(tmp_path):
+    write(tmp_path)
+    corrected = [(*TRAIN[0][:2], "park"), *TRAIN[1:]]
+    write_csv(tmp_path / "evaluation_setup/fold1_train.csv", HEADER, corrected)
+    error = refused(tmp_path)
+    where = "evaluation_setup/fold1_train.csv:2"
+    assert error.offenders == {
+        "clip named for another scene": [
+            f"{TRAIN[0][0]} is named for 'bus', its scene is 'park' ({where})"
+        ]
+    }
+    meta = with_identifier([*TRAIN, *TEST])
+    meta[0] = (*corrected[0], meta[0][3])  # the remedy: meta.csv with identifiers
+    write_csv(tmp_path / "meta.csv", [*HEADER, "identifier"], meta)
+    rows = tau.index(tmp_path, seed=0)
+    assert {r.scene_label for r in rows if r.audio == TRAIN[0][0]} == {"park"}
