@@ -1,21 +1,34 @@
 """pretrain <tagger>: demo sounds or pictures -> data/weights/<tagger>.safetensors, its metrics."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import torch
+import numpy as np
 
-import avsc.encoders
 from avsc import params
-from avsc.artifacts import metrics, weights
 from avsc.datasets import demo
-from avsc.scoring import tagging
-from avsc.training import tagger
+from avsc.threads import cores
 
 
 def main(name: str) -> None:
     p, seed = params.load(f"pretrain.{name}"), params.load("seed")
+    drawn = demo.drawn(p["examples"], p["items"] + p["held_out"], seed=seed, workers=cores())
+    _train(name, p, seed, drawn)
+
+
+def _train(
+    name: str, p: dict[str, Any], seed: int, drawn: Iterator[tuple[np.ndarray, np.ndarray]]
+) -> None:
+    # imported here: the processes that draw import this file, too, and do so beside these imports
+    import torch
+
+    import avsc.encoders
+    from avsc.artifacts import metrics, weights
+    from avsc.scoring import tagging
+    from avsc.training import tagger
+
     block = {
         k: v
         for k, v in params.load(f"embed.{name}").items()
@@ -28,13 +41,13 @@ def main(name: str) -> None:
     encoder: Any = avsc.encoders.create(
         block.pop("encoder"), weights="random", seed=seed, classes=classes, **block
     )
-    draw = demo.labelled_sounds if hears else demo.labelled_pictures
-    items, labels = draw(p["items"] + p["held_out"], seed=seed)
-    inputs = encoder.prepare(items if hears else items[:, None])
-    truth = torch.from_numpy(labels)
+    ready = [(encoder.prepare(x if hears else x[:, None]), labels) for x, labels in drawn]
+    inputs = torch.cat([x for x, _ in ready])
+    labels = np.concatenate([some for _, some in ready])
     torch.manual_seed(seed)  # of dropout
     n = p["items"]
-    history = tagger.fit(encoder.model, inputs[:n], truth[:n], seed=seed, **p["fit"])
+    truth = torch.from_numpy(labels[:n])
+    history = tagger.fit(encoder.model, inputs[:n], truth, seed=seed, **p["fit"])
 
     with torch.inference_mode():
         logits = torch.cat([encoder.model(part)[1] for part in inputs[n:].split(256)])

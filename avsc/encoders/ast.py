@@ -5,13 +5,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32
-from torch import Tensor, nn
-from transformers import ASTConfig, ASTForAudioClassification
-from transformers.models.audio_spectrogram_transformer import (
-    modeling_audio_spectrogram_transformer as modeling,
-)
+from jaxtyping import Float32
+from torch import Tensor
 
+from avsc.encoders import _ast
 from avsc.encoders._kaldi import fbank, frame_count
 from avsc.encoders._network import (
     Origin,
@@ -23,7 +20,6 @@ from avsc.encoders._network import (
     tagged_views,
 )
 from avsc.encoders._spectrum import check_scope, check_waveform, mid, resampled
-from avsc.encoders._transformers import architecture, described, filled, pretrained
 
 VERSION = 1
 TINY: dict[str, Any] = {
@@ -38,7 +34,6 @@ TINY: dict[str, Any] = {
     "classes": ["bell", "horn", "wind"],
 }
 SAMPLE_RATE = 16000
-POSITION = "audio_spectrogram_transformer.embeddings.position_embeddings"
 
 
 class Encoder:
@@ -91,15 +86,9 @@ class Encoder:
         self.batch_size = batch_size
         self.origin = Origin(name, revision) if weights == "pretrained" else None
         with seeded(seed):
-            if weights == "pretrained":
-                net = pretrained(ASTForAudioClassification, name, revision, config)
-            elif isinstance(weights, str):
-                net = _random(_config(name, revision, config, classes))
-            else:
-                made = _config(name, revision, config, classes)
-                net = filled(ASTForAudioClassification, made, _cut(weights, made))
-            self.model = Model(net).to(device).eval()
-        self.classes = _names(net.config, classes)
+            net = _model(name, revision, config, classes=classes, weights=weights)
+        self.model = net.to(device).eval()
+        self.classes = classes if isinstance(net, _ast.Model) else _names(net.config, classes)
 
     def __call__(self, x: np.ndarray) -> dict[str, Float32[np.ndarray, "row _"]]:
         """Encode float32 (row, 2, sample)."""
@@ -133,91 +122,22 @@ class Encoder:
         return prepared_sound(self, x, view=view, seed=seed, **limits)
 
 
-class Model(nn.Module):
-    """Log-mel frames -> (embedding, logits); parameters named as in ASTForAudioClassification."""
+def _model(
+    name: str,
+    revision: str,
+    config: Mapping[str, Any] | None,
+    *,
+    classes: list[str] | None,
+    weights: Weights,
+) -> Any:
+    """Return the network, without transformers where config and weights are plain."""
+    if config is not None and classes is not None and not isinstance(weights, str):
+        found = _ast.model(config, len(classes), weights)
+        if found is not None:
+            return found
+    from avsc.encoders import _ast_transformers
 
-    def __init__(self, net: ASTForAudioClassification) -> None:
-        super().__init__()
-        self.config = net.config
-        body = net.audio_spectrogram_transformer
-        cut = CutEmbeddings(net.config)
-        cut.load_state_dict(body.embeddings.state_dict())
-        body.embeddings = cut
-        self.audio_spectrogram_transformer, self.classifier = body, net.classifier
-
-    def forward(
-        self, frames: Float[Tensor, "row frame mel"]
-    ) -> tuple[Float[Tensor, "row feature"], Float[Tensor, "row class"]]:
-        """Return both from one pass."""
-        embedding = self.audio_spectrogram_transformer(frames).pooler_output
-        return embedding, self.classifier(embedding)
-
-
-class CutEmbeddings(modeling.ASTEmbeddings):
-    """transformers' patch embedding, for any number of frames up to max_length."""
-
-    def forward(self, input_values: Float[Tensor, "row frame mel"]) -> Float[Tensor, "row token _"]:
-        """Return class, distillation and patch tokens with their positions added."""
-        patches = self.patch_embeddings(input_values)
-        bands, _ = _grid(self.config)
-        times = patches.shape[1] // bands
-        position = cut_position(self.position_embeddings, bands=bands, times=times)
-        tokens = [t.expand(len(patches), -1, -1) for t in (self.cls_token, self.distillation_token)]
-        return self.dropout(torch.cat([*tokens, patches], dim=1) + position)
-
-
-def cut_position(
-    position: Float[Tensor, "1 token width"], *, bands: int, times: int
-) -> Float[Tensor, "1 _ width"]:
-    """Return the embedding of the `times` columns in the middle of the (band, time) grid.
-
-    References:
-        YuanGongND/ast, src/models/ast_models.py: column old // 2 - new // 2 and on.
-    """
-    grid = position[:, 2:].unflatten(1, (bands, -1))
-    start = grid.shape[2] // 2 - times // 2
-    return torch.cat([position[:, :2], grid[:, :, start : start + times].flatten(1, 2)], dim=1)
-
-
-def _config(
-    name: str, revision: str, config: Mapping[str, Any] | None, classes: list[str] | None
-) -> ASTConfig:
-    """Return the given architecture, or that of `name`, with the given classes."""
-    if config is None:
-        base = "set config: (AST-base of AudioSet is {num_labels: 527})"
-        what = "config of"
-        made = described(ASTForAudioClassification, name, revision, what=what, instead=base)
-    else:
-        made = architecture(ASTForAudioClassification, config, more=["num_labels"])
-    if classes is not None:
-        made.id2label = dict(enumerate(classes))
-        made.label2id = {c: i for i, c in enumerate(classes)}
-    return made
-
-
-def _cut(weights: Mapping[str, Tensor], config: ASTConfig) -> dict[str, Tensor]:
-    """Return the weights with the position embedding of a longer grid cut."""
-    state = dict(weights)
-    bands, times = _grid(config)
-    patches = state[POSITION].shape[1] - 2 if POSITION in state else 0
-    if patches > bands * times and patches % bands == 0:
-        state[POSITION] = cut_position(state[POSITION], bands=bands, times=times)
-    return state
-
-
-def _grid(config: Any) -> tuple[int, int]:
-    """Return how many patches lie above and beside one another."""
-    bands = (config.num_mel_bins - config.patch_size) // config.frequency_stride + 1
-    return bands, (config.max_length - config.patch_size) // config.time_stride + 1
-
-
-def _random(config: ASTConfig) -> ASTForAudioClassification:
-    """Return an untrained model whose tokens and positions are drawn as AST's authors draw them."""
-    net = ASTForAudioClassification(config)
-    start = net.audio_spectrogram_transformer.embeddings
-    for token in (start.cls_token, start.distillation_token, start.position_embeddings):
-        nn.init.trunc_normal_(token, std=0.02)
-    return net
+    return _ast_transformers.model(name, revision, config, classes=classes, weights=weights)
 
 
 def _names(config: Any, classes: list[str] | None) -> list[str]:

@@ -2,6 +2,8 @@
 
 import io
 import zlib
+from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 from jaxtyping import Bool, Float32, UInt8
@@ -12,8 +14,43 @@ from avsc.datasets.demo.acoustics import Acoustics
 from avsc.datasets.demo.pictures import Look
 from avsc.datasets.demo.scenes import EVENTS, OBJECTS
 from avsc.datasets.demo.signals import SAMPLE_RATE
+from avsc.datasets.demo.workers import pool
 
+KINDS = ("sounds", "pictures")
 MOST_EVENTS, MOST_OBJECTS = 5, 6
+AT_ONCE = 50  # examples
+
+Examples = tuple[np.ndarray, Bool[np.ndarray, "n label"]]
+
+
+def drawn(kind: str, n: int, *, seed: int, workers: int) -> Iterator[Examples]:
+    """Return labelled sounds or pictures, in order, some at a time.
+
+    Several processes draw them from the call on, whatever the caller does meanwhile.
+
+    Args:
+        kind: one of KINDS.
+        n: number of examples.
+        seed: as in `labelled_sounds`.
+        workers: number of processes; the examples do not depend on it.
+
+    Raises:
+        ValueError: if there is no such kind.
+    """
+    if kind not in KINDS:
+        raise ValueError(f"examples is {kind!r}, expected one of {', '.join(KINDS)}")
+    draw, starts = partial(_some_drawn, kind, n, seed), range(0, n, AT_ONCE)
+    if workers == 1 or len(starts) == 1:
+        return map(draw, starts)
+    processes = pool(min(workers, len(starts)))
+    found = processes.map(draw, starts)
+    processes.shutdown(wait=False)  # once they have drawn what was asked for
+    return found
+
+
+def _some_drawn(kind: str, n: int, seed: int, first: int) -> Examples:
+    draw = labelled_sounds if kind == "sounds" else labelled_pictures
+    return draw(min(AT_ONCE, n - first), seed=seed, first=first)
 
 
 def _example_rng(kind: str, seed: int, number: int) -> np.random.Generator:
@@ -27,9 +64,9 @@ def _some(rng: np.random.Generator, num_items: int, most: int) -> Bool[np.ndarra
 
 
 def labelled_sounds(
-    n: int, *, seed: int
+    n: int, *, seed: int, first: int = 0
 ) -> tuple[Float32[np.ndarray, "n 2 sample"], Bool[np.ndarray, "n event"]]:
-    """Return `n` stereo sounds of one second at 16 kHz, and which EVENTS each holds.
+    """Return `n` stereo sounds of one second at 16 kHz, from number `first`, and their EVENTS.
 
     The places are drawn anew for every sound: none is a location of a demo world. Sound i depends
     on `seed` and i alone.
@@ -37,7 +74,7 @@ def labelled_sounds(
     waveform = np.empty((n, 2, SAMPLE_RATE), np.float32)
     label = np.empty((n, len(EVENTS)), bool)
     for i in range(n):
-        rng = _example_rng("labelled sound", seed, i)
+        rng = _example_rng("labelled sound", seed, first + i)
         label[i] = _some(rng, len(EVENTS), MOST_EVENTS)
         mix = acoustics.play(rng, label[i, None])
         waveform[i] = acoustics.record_narrow(rng, mix, Acoustics.draw(rng))
@@ -45,9 +82,9 @@ def labelled_sounds(
 
 
 def labelled_pictures(
-    n: int, *, seed: int, width_px: int = 192, height_px: int = 144
+    n: int, *, seed: int, first: int = 0, width_px: int = 192, height_px: int = 144
 ) -> tuple[UInt8[np.ndarray, "n height width 3"], Bool[np.ndarray, "n object"]]:
-    """Return `n` pictures with the traces of compression, and which OBJECTS each shows.
+    """Return `n` pictures as JPEG leaves them, from number `first`, and their OBJECTS.
 
     The places are drawn anew for every picture: none is a location of a demo world. Picture i
     depends on `seed` and i alone.
@@ -56,7 +93,7 @@ def labelled_pictures(
     picture = np.empty((n, height_px, width_px, 3), np.uint8)
     label = np.empty((n, len(OBJECTS)), bool)
     for i in range(n):
-        rng = _example_rng("labelled picture", seed, i)
+        rng = _example_rng("labelled picture", seed, first + i)
         label[i] = _some(rng, len(OBJECTS), MOST_OBJECTS)
         look = Look.draw(rng)
         wide = pictures.wide(rng, label[i, None], look, **size)[0]

@@ -2,17 +2,16 @@
 
 import csv
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import repeat
-from multiprocessing import get_context
 from pathlib import Path
 
 from tqdm import tqdm
 
 from avsc.datasets.demo.recording import Recording, Truth, record
 from avsc.datasets.demo.scenes import EVENTS, OBJECTS, SCENES
+from avsc.datasets.demo.workers import pool
 
 CITIES = ("helsinki", "lisbon", "lyon", "prague", "stockholm", "vienna")
 FIRST_LOCATION, FIRST_SEGMENT = 1001, 40001
@@ -137,9 +136,8 @@ def _record_all(recordings: list[Recording], root: Path, workers: int) -> list[T
     bar = partial(tqdm, total=len(recordings), desc="demo world", unit="clip")
     if workers == 1:
         return list(bar(map(record, recordings, repeat(root))))
-    # spawn: forking a process that holds threads can hang
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        return list(bar(pool.map(record, recordings, repeat(root), chunksize=4)))
+    with pool(workers) as processes:
+        return list(bar(processes.map(record, recordings, repeat(root), chunksize=4)))
 
 
 def _write_truth(path: Path, happened: list[Truth]) -> None:

@@ -2,8 +2,6 @@
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.optimize import brentq
-from scipy.special import softmax
 
 RANGE = (0.05, 20.0)
 
@@ -26,6 +24,9 @@ def fit_temperature(
     References:
         Guo et al., On calibration of modern neural networks, ICML 2017.
     """
+    from scipy.optimize import brentq  # 0.3 s to import, and few trainings fit a temperature
+    from scipy.special import softmax
+
     z = logits.astype(np.float64)
     if not len(z) or not np.isfinite(z).all():
         raise ValueError(
