@@ -49,7 +49,7 @@ def fit(
     targets, history = labels.float(), []
     model.train()
     if parts > 1:
-        _check_divisible(model, inputs[:1])
+        _check_divisible(model, inputs[:2])
 
     def step(rows: Int64[Tensor, " item"]) -> Float[Tensor, ""]:
         some = [part for part in rows.tensor_split(parts) if len(part)]
@@ -83,7 +83,7 @@ def _gradients(
     return loss.detach(), torch.autograd.grad(loss, list(model.parameters()), allow_unused=True)
 
 
-def _check_divisible(model: nn.Module, inputs: Float[Tensor, "1 ..."]) -> None:
+def _check_divisible(model: nn.Module, inputs: Float[Tensor, "item ..."]) -> None:
     before = [torch.get_rng_state(), *(b.clone() for b in model.buffers())]
     with torch.no_grad():
         model(inputs)

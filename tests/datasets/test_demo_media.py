@@ -6,7 +6,7 @@ import pytest
 import soxr
 
 from avsc.datasets import demo
-from avsc.datasets.demo import acoustics, objects, pictures, recording, signals, sounds
+from avsc.datasets.demo import acoustics, labelled, objects, pictures, recording, signals, sounds
 
 CALM = pictures.Look(
     backdrop_seed=1, gain=(1.0, 1.0, 1.0), brightness=0.0, contrast=1.0, grain=0.0, shake=0.0
@@ -162,6 +162,21 @@ def test_an_example_depends_on_its_number_and_the_seed_alone(labelled):
     for a, b in zip(few, many, strict=True):
         np.testing.assert_array_equal(a, b[:2])
     assert (few[0] != other[0]).any()
+
+
+@pytest.mark.parametrize("kind", ["sounds", "pictures"])
+def test_examples_drawn_by_processes_are_those_drawn_by_one(kind, monkeypatch):
+    monkeypatch.setattr(labelled, "AT_ONCE", 2)
+    expected = getattr(demo, f"labelled_{kind}")(5, seed=1)
+    found = zip(*demo.drawn(kind, 5, seed=1, workers=2), strict=True)
+    for some, whole in zip(found, expected, strict=True):
+        assert [len(part) for part in some] == [2, 2, 1]
+        np.testing.assert_array_equal(np.concatenate(some), whole)
+
+
+def test_examples_of_unknown_kind_are_refused():
+    with pytest.raises(ValueError, match="examples is 'smells', expected one of sounds, pictures"):
+        demo.drawn("smells", 1, seed=1, workers=1)
 
 
 def test_every_label_occurs_among_a_few_examples():

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import huggingface_hub.constants
 import numpy as np
 import pytest
@@ -6,7 +9,10 @@ import torch
 from transformers import ASTConfig, ASTFeatureExtractor, ASTForAudioClassification
 
 import avsc.encoders
-from avsc.encoders.ast import POSITION, TINY, cut_position
+from avsc.artifacts import weights
+from avsc.encoders import _ast
+from avsc.encoders._ast import POSITION, cut_position
+from avsc.encoders.ast import TINY
 
 NOISE = np.random.default_rng(0).uniform(-0.5, 0.5, (3, 2, 16000)).astype(np.float32)
 
@@ -111,6 +117,47 @@ def test_a_state_dict_with_the_names_of_transformers_4_is_understood(checkpoint)
     expected = create(weights=net.state_dict(), config=config, classes=None)(NOISE)
     found = create(weights=old, config=config, classes=None)(NOISE)
     np.testing.assert_array_equal(found["logits"], expected["logits"])
+
+
+@pytest.mark.parity
+def test_plain_network_has_bits_and_gradients_of_transformers():
+    theirs = create()
+    ours = create(weights=theirs.model.state_dict())
+    assert isinstance(ours.model, _ast.Model)
+    assert not isinstance(theirs.model, _ast.Model)
+    for key, array in theirs(NOISE).items():
+        np.testing.assert_array_equal(ours(NOISE)[key], array)
+    gradients = []
+    for model in (theirs.model, ours.model):
+        embedding, logits = model.train()(theirs.prepare(NOISE))
+        (embedding.sum() + logits.square().sum()).backward()
+        gradients.append({name: p.grad for name, p in model.named_parameters()})
+    torch.testing.assert_close(*gradients, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("change", [{"hidden_act": "relu"}, {"num_labels": 3}])
+def test_config_beyond_sizes_is_built_by_transformers(change):
+    config = {**TINY["config"], **change}
+    found = create(weights=create(config=config).model.state_dict(), config=config)
+    assert not isinstance(found.model, _ast.Model)
+
+
+def test_weights_of_half_precision_are_computed_in_single():
+    halved = {name: tensor.half() for name, tensor in create().model.state_dict().items()}
+    assert create(weights=halved)(NOISE)["embedding"].dtype == np.float32
+
+
+def test_plain_weights_are_used_without_importing_transformers(tmp_path):
+    weights.write(
+        tmp_path / "weights/a.safetensors", create().model.state_dict(), classes=["a"] * 3
+    )
+    block = {**TINY, "encoder": "ast", "weights": "a.safetensors"}
+    code = (
+        "import sys; from pathlib import Path; from avsc import embedding; "
+        f"embedding.create({block!r}, root=Path({str(tmp_path)!r})); "
+        "assert 'transformers' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_the_position_embedding_is_cut_to_the_middle_columns_of_each_band():

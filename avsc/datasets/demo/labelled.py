@@ -39,18 +39,19 @@ def drawn(kind: str, n: int, *, seed: int, workers: int) -> Iterator[Examples]:
     """
     if kind not in KINDS:
         raise ValueError(f"examples is {kind!r}, expected one of {', '.join(KINDS)}")
-    draw, starts = partial(_some_drawn, kind, n, seed), range(0, n, AT_ONCE)
-    if workers == 1 or len(starts) == 1:
-        return map(draw, starts)
-    processes = pool(min(workers, len(starts)))
-    found = processes.map(draw, starts)
+    draw = partial(_some_drawn, kind, seed)
+    numbers = [range(n)[start : start + AT_ONCE] for start in range(0, n, AT_ONCE)]
+    if workers == 1 or len(numbers) == 1:
+        return map(draw, numbers)
+    processes = pool(min(workers, len(numbers)))
+    found = processes.map(draw, numbers)
     processes.shutdown(wait=False)  # once they have drawn what was asked for
     return found
 
 
-def _some_drawn(kind: str, n: int, seed: int, first: int) -> Examples:
+def _some_drawn(kind: str, seed: int, numbers: range) -> Examples:
     draw = labelled_sounds if kind == "sounds" else labelled_pictures
-    return draw(min(AT_ONCE, n - first), seed=seed, first=first)
+    return draw(len(numbers), seed=seed, first=numbers.start)
 
 
 def _example_rng(kind: str, seed: int, number: int) -> np.random.Generator:
