@@ -9,7 +9,7 @@ from importlib.util import find_spec
 import pytest
 import yaml
 
-from avsc.cli import read_metrics
+from avsc.cli.results import of_profile, read_metrics
 from avsc.reporting import leaderboard
 from avsc.training.options import Options
 from tests.pipeline.project import ROOT
@@ -42,7 +42,8 @@ def docstring_line(path):
 
 def results(metrics):
     try:
-        return leaderboard.markdown(read_metrics(metrics))
+        found = of_profile(read_metrics(metrics), ROOT / "params.yaml")
+        return leaderboard.markdown(found)
     except ValueError:
         return None
 

@@ -1,12 +1,17 @@
 """avsc results: the scores of this tree as Markdown tables."""
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from avsc import params
 from avsc.artifacts.results import read_json
+from avsc.cli.telling import say, stop
 from avsc.reporting import leaderboard
+
+STAGES = ("decode", "pseudo_labels")  # of which every profile has one
 
 
 def results(
@@ -19,13 +24,19 @@ def results(
         typer.Option(exists=True, dir_okay=False, help="page to put the tables into"),
     ] = None,
 ) -> None:
-    """Show the results of this tree as Markdown tables, the best system first."""
+    """Show the results of the active profile as Markdown tables, the best system first.
+
+    Files in metrics/ that another profile or another data set left behind are not shown.
+    """
     try:
-        tables = leaderboard.markdown(read_metrics(metrics))
+        found = read_metrics(metrics)
+        shown = of_profile(found, metrics.resolve().parent / "params.yaml")
+        if left := sorted(found.keys() - shown.keys()):
+            say(f"not of the active profile, and left out: {', '.join(left)}")
+        tables = leaderboard.markdown(shown)
         page = leaderboard.replaced(update.read_text("utf-8"), tables) if update else ""
-    except ValueError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(1) from error
+    except (KeyError, ValueError) as error:
+        stop(error)
     if update:
         update.write_text(page, "utf-8")
     else:
@@ -40,3 +51,22 @@ def read_metrics(directory: Path) -> dict[str, Any]:
     """
     paths = sorted([*directory.glob("*.json"), *directory.glob("pretrain/*.json")])
     return {p.relative_to(directory).with_suffix("").as_posix(): read_json(p) for p in paths}
+
+
+def of_profile(found: Mapping[str, Any], profile: Path) -> dict[str, Any]:
+    """Return the metrics of what `profile` names, made of its data set; all if it is absent."""
+    if not profile.is_file():
+        return dict(found)
+    named, data = set(_named(profile)), params.load("data", profile)
+    return {
+        name: m
+        for name, m in found.items()
+        if name in named and (not isinstance(m, Mapping) or m.get("data", data) == data)
+    }
+
+
+def _named(profile: Path) -> Iterator[str]:
+    yield from STAGES
+    for section in ("train", "ensemble"):
+        yield from params.load(section, profile) or ()
+    yield from (f"pretrain/{name}" for name in params.load("pretrain", profile) or ())

@@ -187,3 +187,25 @@ def test_the_command_names_a_file_that_is_damaged(run, tmp_path):
     done = run()
     assert done.exit_code == 1
     assert "metrics/early.json is no JSON (Expecting value" in done.stderr
+
+
+def profile(folder, *, data, **sections):
+    blocks = {"train": {}, "ensemble": {}, "pretrain": {}, **sections}
+    (folder / "params.yaml").write_text(json.dumps({"data": data, **blocks}))
+
+
+def test_the_command_leaves_out_what_another_profile_left_behind(run, tmp_path):
+    profile(tmp_path, data=EARLY["data"], train={"early": {}})
+    done = run()
+    assert done.stdout == leaderboard.markdown({"early": EARLY}) + "\n"
+    assert done.stderr == "not of the active profile, and left out: audio, pretrain/ast\n"
+
+
+def test_the_command_leaves_out_scores_of_another_data_set_under_the_same_name(run, tmp_path):
+    profile(tmp_path, data="mine", train={"early": {}, "audio": {}})
+    path = tmp_path / "metrics/audio.json"
+    mine = AUDIO | {"data": "mine"}
+    path.write_text(json.dumps(mine))
+    done = run()
+    assert done.stdout == leaderboard.markdown({"audio": mine}) + "\n"
+    assert done.stderr == "not of the active profile, and left out: early, pretrain/ast\n"
