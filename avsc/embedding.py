@@ -1,6 +1,7 @@
 """An encoder of params.yaml, and what it takes of a clip: for embed, disturb and predict."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import closing
 from functools import cached_property, partial
 from importlib import import_module
 from itertools import islice
@@ -252,9 +253,9 @@ class Embedder:
     def _in_batches(self, clip_ids: Iterator[str]) -> Iterator[Arrays]:
         torch.set_num_threads(1)
         size = partial(rows_at_once, batch_size=self.encoder.batch_size)
-        ready = in_threads(self._prepared, threads=cores())(clip_ids)
-        for clip_id, found in in_batches(self.network, ready, size=size):
-            yield self._checked(clip_id, self._parted(clip_id, found))
+        with closing(in_threads(self._prepared, threads=cores())(clip_ids)) as ready:
+            for clip_id, found in in_batches(self.network, ready, size=size):
+                yield self._checked(clip_id, self._parted(clip_id, found))
 
     def _prepared(self, clip_id: str) -> Clip:
         """Return what the network takes of a clip's rows, then of each row's view 1, and so on."""

@@ -4,7 +4,7 @@ import hashlib
 import json
 import logging
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -100,7 +100,7 @@ class Clips:
             read=lambda rows: self._read(names[i] for i in rows),
         )
 
-    def _read(self, names: Iterator[str]) -> Iterator[dict[str, Tensor]]:
+    def _read(self, names: Iterator[str]) -> Generator[dict[str, Tensor]]:
         return in_threads(self._prepared, threads=self.threads)(names)
 
     def _prepared(self, name: str) -> dict[str, Tensor]:

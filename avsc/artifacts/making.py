@@ -14,8 +14,8 @@ import logging
 import os
 import shutil
 import socket
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -87,8 +87,8 @@ class Worker:
         """
         planned = [(job, self._blocks(job)) for job in jobs]
         missing = chain.from_iterable(_missing(*plan) for plan in planned)
-        with _noted(self.work / "under_way" / f"{socket.gethostname()}-{os.getpid()}") as note:
-            arrays = note(missing, self.encode)
+        path = self.work / "under_way" / f"{socket.gethostname()}-{os.getpid()}"
+        with _noted(path) as note, closing(note(missing, self.encode)) as arrays:
             for job, blocks in planned:
                 yield from self._make(job, blocks, arrays)
 
@@ -190,7 +190,7 @@ def _donated(job: Job, clip_id: str) -> Arrays:
 @contextmanager
 def _noted(
     path: Path,
-) -> Iterator[Callable[[Iterator[str], Encode], Iterator[Arrays | Quarantined]]]:
+) -> Iterator[Callable[[Iterator[str], Encode], Generator[Arrays | Quarantined]]]:
     """Keep in a file which clips are under way, for a process that dies cannot say it any more."""
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -201,7 +201,7 @@ def _noted(
                     note.write(f"{clip_id}\n")
                     yield clip_id
 
-            def encoded(clip_ids: Iterator[str], encode: Encode) -> Iterator[Arrays | Quarantined]:
+            def encoded(clip_ids: Iterator[str], encode: Encode) -> Generator[Arrays | Quarantined]:
                 for arrays in encode(taken(clip_ids)):
                     note.write("\n")
                     yield arrays

@@ -1,6 +1,7 @@
 """Encoders and a head as one network, and the rows that it is trained on."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -28,7 +29,7 @@ class Rows:
     clip: Int[np.ndarray, " row"]
     targets: Int[Tensor, " row"]
     labels: Mapping[str, Float[Tensor, "row label"]]
-    read: Callable[[Iterator[int]], Iterator[dict[str, Tensor]]]
+    read: Callable[[Iterator[int]], Generator[dict[str, Tensor]]]
 
     def order(self, *, seed: int, epoch: int) -> Int[np.ndarray, " row"]:
         """Return all rows in an order of its own for each epoch, some clips at a time mixed."""
@@ -38,13 +39,13 @@ class Rows:
 
     def chunks(
         self, parts: Sequence[Int[np.ndarray, " _"]]
-    ) -> Iterator[tuple[dict[str, Tensor], Tensor]]:
+    ) -> Generator[tuple[dict[str, Tensor], Tensor]]:
         """Yield inputs and labels, and targets, of each part."""
-        stream = self.read(int(i) for part in parts for i in part)
-        for part in parts:
-            read = list(islice(stream, len(part)))
-            x = {m: _stacked(m, [row[m] for row in read]) for m in read[0]}
-            yield x | {kind: hot[part] for kind, hot in self.labels.items()}, self.targets[part]
+        with closing(self.read(int(i) for part in parts for i in part)) as stream:
+            for part in parts:
+                read = list(islice(stream, len(part)))
+                x = {m: _stacked(m, [row[m] for row in read]) for m in read[0]}
+                yield x | {k: hot[part] for k, hot in self.labels.items()}, self.targets[part]
 
 
 class EndToEnd(nn.Module):

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -81,13 +81,13 @@ class Run:
         order = self.train.order(seed=self.seed, epoch=epoch)
         batches = order[: self.steps * self.batch_size].reshape(self.steps, self.batch_size)
         parts = [self._parts(batch[self._own]) for batch in batches]
-        chunks = self.train.chunks([part for batch in parts for part in batch])
         total = torch.zeros((), device=self.here.device)
-        for i, batch in enumerate(parts):
-            rate = self.o.rate(epoch * self.steps + i, self.o.epochs * self.steps)
-            for group in self.optimizer.param_groups:
-                group["lr"] = rate * group["highest"]
-            total += self._step(islice(chunks, len(batch)), len(batch), bar)
+        with closing(self.train.chunks([part for batch in parts for part in batch])) as chunks:
+            for i, batch in enumerate(parts):
+                rate = self.o.rate(epoch * self.steps + i, self.o.epochs * self.steps)
+                for group in self.optimizer.param_groups:
+                    group["lr"] = rate * group["highest"]
+                total += self._step(islice(chunks, len(batch)), len(batch), bar)
         return self.here.reduce(total / self.steps, "mean").item()
 
     @property

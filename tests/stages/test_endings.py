@@ -1,0 +1,104 @@
+"""Stages that fail while their workers are busy: each process ends by itself, with exit code 1."""
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from avsc.artifacts import manifest, media, shard
+from tests.pipeline.project import ROOT
+from tests.stages import toy_clips, toy_scenes
+from tests.stages.test_study import BASE, embeddings
+from tests.stages.test_study import CLIPS as STUDIED
+
+pytestmark = [pytest.mark.slow, pytest.mark.fault, pytest.mark.timeout(300)]
+
+ROUNDS = 2 * int(os.environ.get("AVSC_FAULT_ROUNDS", "2"))
+CLIPS = [f"c{i:02d}" for i in range(24)]
+DEAF = {"encoder": "fbank", "weights": "none", "sample_rate": 32000}  # the clips have 16 kHz
+HEARING = {"encoder": "fbank", "weights": "none"}
+
+
+@pytest.fixture
+def project(tmp_path):
+    clips = {c: toy_clips.decoded(i, seconds=5) for i, c in enumerate(CLIPS)}
+    toy_clips.write(tmp_path / "data", dict.fromkeys(CLIPS, "test"), clips)
+    return tmp_path
+
+
+def decode(root):
+    """Files that differ from their digests."""
+    for name in ("a.wav", "a.mp4"):
+        (root / name).touch()
+    decode = {"on_error": "stop", "sample_rate": 16000}
+    return {"decode": decode, "index": {"root": "."}}, "has changed since it was indexed"
+
+
+def embed(_root):
+    return {"embed": {"it": DEAF}}, "takes one second of 32000 samples"
+
+
+def embed_that_cannot_write(root):
+    """The folder of the first block cannot be made, while threads encode the next ones."""
+    journal = root / ".avsc/data/embeddings/it/journal"
+    journal.parent.mkdir(parents=True)
+    journal.touch()
+    return {"embed": {"it": HEARING}}, "journal"
+
+
+def disturb(_root):
+    asked = {"encoder": "fbank", "weights": "none", "gain_db": [3]}
+    return {"embed": {"it": DEAF}, "disturb": {"it": asked}}, "takes one second of 32000 samples"
+
+
+def finetune(root):
+    """The last clip of the training fold has broken pictures."""
+    toy_scenes.made_up(root, train=30, val=2)
+    path = root / "data/media/a.h5"
+    with shard.reading(path) as s:
+        clips = {c: (s.key[c], s.clip(c)) for c in s.clip_id}
+    key, arrays = clips["train29"]
+    clips["train29"] = key, media.arrays(arrays["waveform"], [b"no jpeg"] * toy_scenes.SECONDS)
+    shard.write(path, clips, about={}, quarantined={})
+    (root / "data/media/m.h5").unlink()
+    return {"finetune": {"it": toy_scenes.BLOCK}}, "no jpeg|cannot identify"
+
+
+def study(root):
+    """Two processes train, with a step so large that the loss is not finite."""
+    embeddings(root / "data/embeddings/ears", seed=0, dim=3)
+    embeddings(root / "data/embeddings/eyes", seed=1, dim=2)
+    labels = [
+        {"clip_id": c, "scene_label": "bus" if i % 2 else "park", "city": "x", "location": c}
+        | {"split": split}
+        for split in ("train", "val")
+        for i, c in enumerate(STUDIED[split])
+    ]
+    manifest.write(root / "data/manifest/labels_train.csv", manifest.LABELS, labels)
+    rows = {f"row{i}": {"set": {"fit.weight_decay": i / 10}} for i in range(3)}
+    fit = {"epochs": 3, "batch_size": 8, "lr": 1e30}
+    return {"study": {"it": {"seeds": [1], "base": BASE | {"fit": fit}, "rows": rows}}}, "is nan"
+
+
+@pytest.mark.parametrize(
+    "fails", [decode, embed, embed_that_cannot_write, disturb, finetune, study]
+)
+def test_failing_stage_ends_by_itself_with_its_exit_code(project, fails):
+    params, message = fails(project)
+    params = {"executor": "local", "data": "toy", "seed": 1} | params
+    (project / "params.yaml").write_text(yaml.safe_dump(params))
+    stage = fails.__name__.partition("_")[0]
+    rounds = ROUNDS // 4 if stage == "study" else ROUNDS
+    argument = "" if stage == "decode" else "it"
+    command = [sys.executable, "-m", "tests.stages.ending", stage, argument, str(rounds)]
+    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    env = {"OMP_NUM_THREADS": "1", "AVSC_CORES": "4", "AVSC_DEVICE": "cpu", "PYTHONPATH": path}
+    env = os.environ | env | {"AVSC_PROCESSES": "2" if stage == "study" else "1"}
+    done = subprocess.run(
+        command, cwd=project, env=env, capture_output=True, text=True, timeout=280
+    )
+    assert done.stdout.split() == ["1"] * rounds, done.stderr
+    assert re.search(message, done.stderr)
