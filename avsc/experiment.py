@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 import avsc.heads
-from avsc.artifacts import embeddings, manifest, models, pseudo_labels
+from avsc.artifacts import embeddings, manifest, model_config, models, pseudo_labels
 from avsc.artifacts.embeddings import Embeddings
 from avsc.artifacts.predictions import Predictions
 from avsc.device import device
@@ -18,6 +18,16 @@ from avsc.training import loop
 from avsc.training.folds import Fold
 from avsc.training.system import System, predict
 
+BUILDING = (  # what heads and torch raise on arguments of any kind
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    NotImplementedError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 MODALITIES = ("audio", "video")
 SUPERVISION = {"audio": "events", "video": "objects"}
 
@@ -195,9 +205,20 @@ def restore(directory: Path) -> Fitted:
 
     Raises:
         FileNotFoundError: if the experiment is not trained.
-        ValueError: if its files are damaged.
+        ValueError: if its files are damaged, or its config and its weights are of two models.
     """
     state, config = models.read(directory)
+    path = directory / "config.json"
+    model_config.check(path, config, {k: tuple(v.shape) for k, v in state.items()})
+    try:
+        with torch.device("meta"):  # takes no memory, whatever the config says
+            build(config).load_state_dict({k: v.to("meta") for k, v in state.items()})
+    except BUILDING as error:
+        cause = " ".join(str(error).split())[:300]
+        raise ValueError(
+            f"{path} and its weights give no model ({cause}), expected both of one model; run "
+            "`dvc repro`"
+        ) from error
     system = build(config)
     system.load_state_dict(state)
     return Fitted(system.eval(), [], config)

@@ -33,6 +33,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from jaxtyping import Float32, Shaped
 
+from avsc import spelling
 from avsc.artifacts import feature_process
 from avsc.artifacts.feature_files import Found
 
@@ -67,7 +68,7 @@ class Selection:
 
     def __post_init__(self) -> None:
         if self.rule not in SCOPES:
-            raise ValueError(f"select is {self.rule!r}; expected one of {', '.join(SCOPES)}")
+            raise ValueError(f"select is {self.rule!r}; {spelling.expected(self.rule, SCOPES)}")
         if self.hop_s <= 0 or abs(self._rate * self.hop_s - 1) > 1e-6:
             raise ValueError(f"hop_s is {self.hop_s}; expected a whole number of frames a second")
         several = self._rate > 1 and self.rule in ("official", "middle", "mean")

@@ -7,6 +7,8 @@ from typing import Any
 import yaml
 from yaml.nodes import MappingNode, Node, SequenceNode
 
+from avsc import spelling
+
 MAX_BYTES = 2**20
 MAX_VALUES = 100_000  # with every alias written out
 
@@ -23,7 +25,11 @@ def load(key: str, path: Path = Path("params.yaml")) -> Any:
     def descend(block: Any, part: str) -> Any:
         if not isinstance(block, dict) or part not in block:
             there = sorted(map(str, block)) if isinstance(block, dict) else repr(block)[:200]
-            raise KeyError(f"{path} has no {key!r}; in place of {part!r} it has {there}")
+            near = spelling.nearest(part, there) if isinstance(there, list) else ""
+            raise KeyError(
+                f"{path} has no {key!r}; in place of {part!r} it has {there}"
+                + (near and f"; {near}")
+            )
         return block[part]
 
     return reduce(descend, key.split("."), _tree(path))

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
+from avsc import spelling
+
 PUBLISHED = ("protocol", "log_loss", "accuracy")
 Change = Mapping[str, Any]  # {dotted.key: value}
 
@@ -40,8 +42,8 @@ def cells(study: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         }
     if unknown := [cell for cell in published(study) if cell not in changes]:
         raise ValueError(
-            f"published has {unknown[0]!r}, which is no cell; expected one of "
-            f"{', '.join(map(repr, changes))}"
+            f"published has {unknown[0]!r}, which is no cell; "
+            f"{spelling.expected(unknown[0], changes)}"
         )
     return {name: _changed(study["base"], change) for name, change in changes.items()}
 

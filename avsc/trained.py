@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from avsc import embedding, experiment, params
+from avsc import embedding, experiment, params, spelling
 from avsc.artifacts import manifest, predictions, shard
 from avsc.experiment import Fitted
 from avsc.scoring import metrics
@@ -73,7 +73,13 @@ def best_on_validation(root: Path = Path()) -> str:
 def _validation_loss(root: Path, name: str) -> tuple[bool, float]:
     labels = manifest.read(root / "data/manifest/labels_train.csv", manifest.LABELS)
     scene = {r["clip_id"]: r["scene_label"] for r in labels if r["split"] == "val"}
-    p = predictions.read(root / f"data/predictions/{name}.parquet", "val")
+    path = root / f"data/predictions/{name}.parquet"
+    p = predictions.read(path, "val")
+    if odd := [c for c in p.clip_id if scene.get(c) not in p.scenes]:
+        raise ValueError(
+            f"{path} predicts {odd[0]!r}, which labels_train.csv does not have in the validation "
+            "fold with a scene of these predictions: they are of another split; run `dvc repro`"
+        )
     targets = np.array([p.scenes.index(scene[c]) for c in p.clip_id])
     losses = metrics.log_losses(targets, p.probs)
     return p.segment is None, metrics.macro(targets, losses)
@@ -94,7 +100,11 @@ def load(name: str, root: Path = Path()) -> Predictor:
     directory, yaml = root / "data/models" / name, root / "params.yaml"
     if not (directory / "config.json").is_file():
         there = ", ".join(names(root)) or "none; run `dvc repro`"
-        raise ValueError(f"no trained experiment {name!r} (ensembles are none); there are: {there}")
+        near = spelling.nearest(name, names(root))
+        raise ValueError(
+            f"no trained experiment {name!r} (ensembles are none); there are: {there}"
+            + (near and f"; {near}")
+        )
     fitted = experiment.restore(directory)
     blocks = {m: params.load(f"embed.{e}", yaml) for m, e in fitted.config["inputs"].items()}
     for m, block in blocks.items():

@@ -4,12 +4,14 @@ import sys
 from pathlib import Path
 
 from avsc import params
+from avsc.artifacts import whole
 from avsc.datasets import demo
 
 
 def main(name: str) -> None:
     p = params.load(f"synthesize.{name}")
-    demo.write(Path(f"data/raw/{name}"), truth=Path(f"data/truth/{name}.csv"), **p)
+    truth = Path(f"data/truth/{name}.csv")
+    demo.write(Path(f"data/raw/{name}"), truth=truth, save=whole.write, **p)
 
 
 if __name__ == "__main__":

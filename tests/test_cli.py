@@ -134,3 +134,13 @@ def test_logits_are_refused_without_a_traceback(run):
 def test_an_absent_file_is_refused(tmp_path):
     done = CliRunner().invoke(app, ["score", str(tmp_path / "none.tsv")])
     assert done.exit_code == 2
+
+
+def test_names_in_a_prediction_file_steer_no_terminal(run):
+    table = CLIPS.replace("bus", "b\x1b[2Jus")
+    done = run(table)
+    assert done.exit_code == 0, done.stderr
+    assert "b\\x1b[2Jus" in done.stdout
+    refused = run(table.replace("0.4", "b\x1b[2Jad"))
+    assert refused.exit_code == 1
+    assert "\x1b" not in done.stdout + refused.stderr

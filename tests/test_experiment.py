@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+import torch
 import yaml
 
 from avsc import experiment
-from avsc.artifacts import manifest, shard
+from avsc.artifacts import manifest, models, shard
 from stages import pseudo_label
 
 BLOCK = {"audio": "ears", "video": "eyes", "labels": "none", "head": "early"}
@@ -56,3 +57,49 @@ def test_pooled_labels_of_a_clip_that_lacks_a_second_in_one_tagger_are_refused(p
     (project / "params.yaml").write_text(yaml.safe_dump(params))
     with pytest.raises(ValueError, match=r"ears and .*eyes disagree .* the first 't' with 3 and 2"):
         pseudo_label.main()
+
+
+CONFIG = {
+    "head": "early",
+    "hparams": {"widths": [4]},
+    "standardise": True,
+    "inputs": {"audio": "ears"},
+    "shapes": {"audio": [2]},
+    "scenes": ["bus", "park"],
+    "scope": "segment",
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "cause"),
+    [
+        ({"head": "_mlp"}, "no head '_mlp'"),
+        ({"head": "__init__"}, "no head '__init__'"),
+        ({"head": "eraly"}, "no head 'eraly'; did you mean 'early'?"),
+        ({"head": "gated", "hparams": {}}, "gated fuses audio and video"),
+        ({"head": "logistic", "hparams": {}}, "Unexpected key"),
+        ({"hparams": {"widths": [60_000] * 50}}, "Missing key"),
+        ({"hparams": {"widths": ["x"]}}, "'x'|str"),
+        ({"hparams": {"width": 4}}, "unexpected keyword argument 'width'"),
+        ({"shapes": {"audio": [10**11]}}, "size mismatch|memory|too (big|large)"),
+        ({"inputs": ["audio"]}, "expected inputs to name encoders"),
+        ({"scenes": []}, "expected scenes to be two or more"),
+    ],
+)
+def test_model_whose_config_and_weights_disagree_is_refused_in_a_line(tmp_path, change, cause):
+    state = experiment.build(CONFIG).state_dict()
+    models.write(tmp_path / "m", state, CONFIG)
+    assert experiment.restore(tmp_path / "m").config == CONFIG
+    models.write(tmp_path / "m", state, CONFIG | change)
+    with pytest.raises(ValueError, match=cause) as caught:
+        experiment.restore(tmp_path / "m")
+    assert "config.json" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_probabilities_that_are_not_finite_are_refused():
+    system = experiment.build(CONFIG)
+    with torch.no_grad():
+        system.head.classify.bias.fill_(torch.nan)
+    with pytest.raises(ValueError, match="probabilities are NaN or infinite in 3 of 3 rows"):
+        experiment.predict(system, {"audio": torch.zeros(3, 2)})

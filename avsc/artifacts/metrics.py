@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from avsc.artifacts import whole
+from avsc.escaping import csv_cell
 
 
 def write(path: Path, scores: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> None:
@@ -27,9 +28,9 @@ def write_table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     if not rows:
         raise ValueError(f"nothing to write to {path}")
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(_rounded(rows))
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(map(csv_cell, rows[0]))
+    writer.writerows([csv_cell(row[c]) for c in rows[0]] for row in _rounded(rows))
     whole.write(path, text.getvalue().encode())
 
 

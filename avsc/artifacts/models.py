@@ -48,9 +48,12 @@ def read(directory: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if (found := hashlib.sha256(weights).hexdigest()) != said:
         raise _damaged(path, f"its sha256 is {found}, its config.json says {said}")
     try:
-        return load(weights), {k: v for k, v in config.items() if k not in DIGESTS}
+        state = load(weights)
     except SafetensorError as error:
         raise _damaged(path, error) from error
+    if bad := [k for k, v in state.items() if v.is_floating_point() and not v.isfinite().all()]:
+        raise _damaged(path, f"{bad[0]} holds NaN or infinity")
+    return state, {k: v for k, v in config.items() if k not in DIGESTS}
 
 
 def _config(path: Path) -> dict[str, Any]:

@@ -17,6 +17,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float64
 
+from avsc.escaping import csv_cell
+
 NAMED = ("filename", "scene_label")
 SCENES = (
     "airport",
@@ -48,9 +50,11 @@ def write(
         writer = csv.writer(f, delimiter="\t", lineterminator="\n")
         order = np.argsort(scenes)
         columns = [scenes[i] for i in order]
-        writer.writerow([*NAMED, *columns])
+        cells = [csv_cell(scene) for scene in columns]
+        writer.writerow([*NAMED, *cells])
         for name, row in zip(names, probs[:, order], strict=True):
-            writer.writerow([name, columns[row.argmax()], *(f"{p:.9g}" for p in row.tolist())])
+            numbers = (f"{p:.9g}" for p in row.tolist())
+            writer.writerow([csv_cell(name), cells[row.argmax()], *numbers])
 
 
 def official_names(count: int = ITEMS) -> list[str]:

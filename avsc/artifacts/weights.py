@@ -46,6 +46,7 @@ TYPES = {
     torch.int64,
     torch.bool,
 }
+WRAPPERS = re.compile(r"((module|_orig_mod)\.)+", re.ASCII)  # of DataParallel, torch.compile
 SAFE_TYPES = {"F16", "BF16", "F32", "F64", "I32", "I64", "BOOL"}  # the same in safetensors
 HUB_FILES = (  # in the order in which transformers and timm look for them
     "model.safetensors",
@@ -80,7 +81,8 @@ def read(path: Path, *, sha256: str | None = None) -> tuple[dict[str, Tensor], l
 
     Args:
         path: safetensors, or what `torch.save` wrote of a state dict (`state_dict` and `model`
-            wrappers are opened); nothing else can be unpickled.
+            wrappers are opened); nothing else can be unpickled. Names lose the prefixes of
+            DataParallel and torch.compile.
         sha256: what the file must hash to.
 
     Raises:
@@ -91,7 +93,8 @@ def read(path: Path, *, sha256: str | None = None) -> tuple[dict[str, Tensor], l
     _check(path)
     if sha256 is not None:
         check_digest(path, sha256)
-    state, classes = _read(path)
+    wrapped, classes = _read(path)
+    state = {WRAPPERS.sub("", k): v for k, v in wrapped.items()}
     _refuse(path, {k: v.dtype for k, v in state.items() if v.dtype not in TYPES}, len(state))
     return state, classes
 
@@ -117,7 +120,7 @@ def _read(path: Path) -> tuple[dict[str, Tensor], list[str] | None]:
             f"{path} holds no state dict (names to tensors) but {names[:200] or type(state)}; save "
             "the state dict alone: torch.save(model.state_dict(), ...)"
         )
-    return {k.removeprefix("module."): v for k, v in state.items()}, None
+    return state, None
 
 
 def _is_state(state: object) -> TypeGuard[dict[str, Tensor]]:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from avsc import spelling
 from avsc.cli.examples import taught
 from avsc.cli.telling import stop
 
@@ -52,7 +53,8 @@ def use(
     found = profiles()
     if profile not in found:
         there = ", ".join(found) or _NONE
-        stop(f"no profile {profile!r}; there are: {there}", code=2)
+        near = spelling.nearest(profile, found)
+        stop(f"no profile {profile!r}; there are: {there}" + (near and f"; {near}"), code=2)
     if ACTIVE.is_file() and active() is None and not force:
         stop(
             f"{ACTIVE} has edits that no profile has; keep them (cp params.yaml params/mine.yaml), "

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from avsc.artifacts import whole
+from avsc.cli.outputs import written
 from avsc.cli.telling import FAILED, USAGE, say, stop
 
 if TYPE_CHECKING:  # what needs torch is loaded when a command runs, not for --help
@@ -171,12 +172,12 @@ def _files(
     if not streamed:
         text = timelines.written(done, predictor, format_.value)
         if output:
-            with whole.writing(output) as path:
+            with written(output) as path:
                 path.write_text(text, "utf-8")
         else:
             sys.stdout.write(text)
     if plot and failed < len(done):
-        with whole.writing(plot) as path:
+        with written(plot) as path:
             path.write_bytes(timelines.drawn(done, predictor, plot.suffix.lower()))
     if failed:
         say(f"{failed} of {len(done)} files failed")
@@ -237,7 +238,7 @@ def _submit(root: Path, output: Path | None, predictor: "Predictor") -> None:
                 probs[i] = row
     except REFUSED as error:
         stop(error, code=USAGE)
-    with whole.writing(target) as path:
+    with written(target) as path:
         submission.write(path, [i.name for i in items], probs, predictor.scenes)
     say(f"{target}: {len(items)} items by {predictor.experiment}")
     if lost:

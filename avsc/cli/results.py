@@ -8,6 +8,8 @@ import typer
 
 from avsc import params
 from avsc.artifacts.results import read_json
+from avsc.artifacts.whole import NotWrittenError
+from avsc.cli.outputs import written
 from avsc.cli.telling import say, stop
 from avsc.reporting import leaderboard
 
@@ -35,12 +37,13 @@ def results(
             say(f"not of the active profile, and left out: {', '.join(left)}")
         tables = leaderboard.markdown(shown)
         page = leaderboard.replaced(update.read_text("utf-8"), tables) if update else ""
-    except (KeyError, ValueError) as error:
+        if update:
+            with written(update) as path:
+                path.write_text(page, "utf-8")
+        else:
+            typer.echo(tables)
+    except (KeyError, ValueError, NotWrittenError) as error:
         stop(error)
-    if update:
-        update.write_text(page, "utf-8")
-    else:
-        typer.echo(tables)
 
 
 def read_metrics(directory: Path) -> dict[str, Any]:

@@ -9,8 +9,10 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
+from avsc import escaping
 from avsc.artifacts import prediction_tables
 from avsc.artifacts.prediction_tables import PredictionTable
+from avsc.cli.telling import stop
 from avsc.scoring.protocol import Scores, report
 
 ROUNDING = 0.011  # rows of 3 decimals sum to 0.99 to 1.01
@@ -30,9 +32,8 @@ def score(
     try:
         found = score_file(file, labels, floor=floor)
     except ValueError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(1) from error
-    typer.echo(json.dumps(asdict(found), indent=2) if as_json else _text(found))
+        stop(error)
+    typer.echo(json.dumps(asdict(found), indent=2) if as_json else escaping.terminal(_text(found)))
 
 
 @dataclass(frozen=True)

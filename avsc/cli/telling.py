@@ -4,13 +4,14 @@ from typing import NoReturn
 
 import typer
 
+from avsc import escaping
+
 FAILED, USAGE = 1, 2
 
 
 def line(text: object) -> str:
     """Return text on one line, without characters that steer a terminal."""
-    joined = " ".join(str(text).split())
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in joined)
+    return escaping.terminal(" ".join(str(text).split()))
 
 
 def say(text: object) -> None:
@@ -25,5 +26,5 @@ def stop(error: object, *, code: int = FAILED) -> NoReturn:
         typer.Exit: always, with `code`.
     """
     text = error.args[0] if isinstance(error, KeyError) and error.args else error
-    typer.echo("\n".join(line(part) for part in f"error: {text}".splitlines()), err=True)
+    typer.echo(escaping.terminal(f"error: {text}"), err=True)
     raise typer.Exit(code)

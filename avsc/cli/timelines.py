@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from avsc.cli.telling import line
+from avsc.escaping import csv_cell
 from avsc.prediction import Timeline
 from avsc.reporting import timeline as drawing
 from avsc.trained import Predictor
@@ -42,12 +43,12 @@ def _print(console: Console, found: Classified, p: Predictor) -> None:
         console.print(Text(f"{line(found.file)}: {line(found.error)}"), soft_wrap=True)
         return
     top = int(t.whole.argmax())
-    headline = f"{line(found.file)}: {t.scenes[top]} ({t.whole[top]:.1%})"
+    headline = f"{line(found.file)}: {line(t.scenes[top])} ({t.whole[top]:.1%})"
     console.print(Text(headline, "bold"), soft_wrap=True)
     console.print(Text(f"{_about(p)}; probabilities in %", "dim"), soft_wrap=True)
     for note in t.notes:
         console.print(Text(line(note), "dim"), soft_wrap=True)
-    names = max(len(scene) for scene in t.scenes)
+    names = max(len(line(scene)) for scene in t.scenes)
     room = console.width - names - EDGES - WHOLE
     # 100 and a blank, and wider where seconds have more digits or rows are windows
     width = max(CELL, 1 + max(len(_head(span)) for span in t.spans))
@@ -57,7 +58,7 @@ def _print(console: Console, found: Classified, p: Predictor) -> None:
 
 
 def _about(p: Predictor) -> str:
-    return f"{p.experiment}, trained on {p.data}"
+    return line(f"{p.experiment}, trained on {p.data}")
 
 
 def _head(span: tuple[int, int]) -> str:
@@ -74,7 +75,7 @@ def _table(t: Timeline, rows: slice, width: int) -> Table:
         table.add_column(_head(span), justify="right", no_wrap=True, min_width=width - 1)
     for i in np.argsort(-t.whole, kind="stable").tolist():
         cells = (_cell(p, f"{100 * p:.0f}") for p in t.probs[rows, i].tolist())
-        table.add_row(Text(t.scenes[i]), _cell(t.whole[i], f"{100 * t.whole[i]:.1f}"), *cells)
+        table.add_row(Text(line(t.scenes[i])), _cell(t.whole[i], f"{100 * t.whole[i]:.1f}"), *cells)
     return table
 
 
@@ -130,7 +131,7 @@ def _csv(done: Sequence[Classified], p: Predictor) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     about = ("data", "experiment", "file", "span", "start_s", "end_s", "scene_label")
-    writer.writerow([*about, *p.scenes])
+    writer.writerow([*about, *map(csv_cell, p.scenes)])
     for found in done:
         if not (t := found.timeline):
             continue
@@ -139,8 +140,9 @@ def _csv(done: Sequence[Classified], p: Predictor) -> str:
         kind = "window" if p.sees_clips else "second"
         rows += [(kind, *span, row) for span, row in zip(t.spans, t.probs, strict=True)]
         for span, start, stop, probs in rows:
-            named = (p.data, p.experiment, found.file, span, start, stop, t.scenes[probs.argmax()])
-            writer.writerow([*named, *map(repr, probs.tolist())])
+            named = (p.data, p.experiment, str(found.file), span, start, stop)
+            scene = t.scenes[probs.argmax()]
+            writer.writerow([*map(csv_cell, (*named, scene)), *map(repr, probs.tolist())])
     return text.getvalue()
 
 

@@ -17,6 +17,7 @@ CHUNK = 2**20
 LONGEST_NAME = 255  # bytes of a path's part, on nearly every file system
 # Windows drops what ends a name, ".. " is its ".."; some names are devices, whatever their ending
 WINDOWS = re.compile(r".*[ .]|(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.I)
+CONTROL = {".git", "git~1", ".hg", ".svn", ".bzr", ".jj", ".dvc"}  # in any case
 DAMAGE = (BadZipFile, zlib.error, struct.error, EOFError, ValueError, NotImplementedError)
 
 
@@ -103,6 +104,10 @@ def inside(name: str, *, folder: str = "") -> str:
         raise ArchiveError(f"{name!r} has control characters, expected a printable path")
     if name.startswith("/") or ".." in parts or "\\" in name or ":" in name:
         raise ArchiveError(f"{name!r} leaves the folder that it is unpacked into")
+    if found := [part for part in parts if part.casefold() in CONTROL]:
+        raise ArchiveError(
+            f"{name!r} has a part {found[0]!r}, which version control obeys; expected data alone"
+        )
     if any(WINDOWS.fullmatch(part) for part in parts):
         raise ArchiveError(
             f"{name!r} is another file or a device on Windows, expected a plain name"

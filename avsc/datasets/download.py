@@ -12,6 +12,7 @@ from urllib3.util import Retry
 from avsc.datasets.sources import TIMEOUT_S, Archive
 
 CHUNK = 2**20
+MAX_BYTES = 64 * 2**30  # of a file whose size the list does not state
 TRIES = 5  # without a new byte
 WAIT_S = 1.0  # before the second try, then twice as long each time
 LONGEST_WAIT_S = 300  # that a server may ask for
@@ -52,7 +53,8 @@ def download(
         say: called with a line about each try that failed.
 
     Raises:
-        DownloadError: if the server refuses, or five tries bring nothing new.
+        DownloadError: if the server refuses, if five tries bring nothing new, or if a file whose
+            size the list does not state has more than MAX_BYTES.
     """
     furthest, failures = _length(part), 0
     while True:
@@ -92,6 +94,8 @@ def _attempt(archive: Archive, part: Path, at: Callable[[int], None]) -> None:
     with requests.get(archive.url, headers=headers, stream=True, timeout=TIMEOUT_S) as answer:
         if archive.size is not None or not _whole(answer, start):
             offset, total = _extent(answer, archive, part, start)
+            if archive.size is None and (total or 0) > MAX_BYTES:
+                raise _too_large(archive.url, part)
             _receive(answer, part, offset, total, at)
 
 
@@ -173,11 +177,21 @@ def _receive(
             at(reached)
             if total is not None and reached > total:
                 break
+            if total is None and reached > MAX_BYTES:
+                raise _too_large(answer.url, part)
     if total is not None and reached > total:
         forget(part)
         raise _Setback(f"the server sends more than the {total} bytes expected")
     if total is not None and reached < total:
         raise _Setback(f"the connection ended at {reached} of {total} bytes")
+
+
+def _too_large(url: str, part: Path) -> DownloadError:
+    forget(part)
+    return DownloadError(
+        f"{url} has more than {MAX_BYTES} bytes, the most where the list states no size; is it the "
+        "right file? Then give its size in the list"
+    )
 
 
 def _cause(error: Exception) -> object:

@@ -14,6 +14,8 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float32, Shaped
 
+from avsc import spelling
+
 KINDS: dict[str, tuple[Any, str]] = {  # of the arguments that encoders share
     "config": (Mapping | None, "keys and values"),
     "name": (str | None, "a text"),
@@ -133,7 +135,8 @@ def takes(encoder: str, argument: str) -> bool:
 
 def _file(encoder: str) -> Any:
     if encoder not in names():
-        raise ValueError(f"no encoder {encoder!r}; avsc/encoders has {', '.join(names())}")
+        near = spelling.nearest(encoder, names()) or f"avsc/encoders has {', '.join(names())}"
+        raise ValueError(f"no encoder {encoder!r}; {near}")
     return import_module(f"{__name__}.{encoder}")
 
 

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from typing import Any, Protocol, runtime_checkable
 
+from avsc import spelling
+
 Worker = Callable[[Iterable[Any]], Iterator[Any]]
 
 
@@ -61,7 +63,7 @@ def create(block: str | Mapping[str, Any] | None) -> Executor:
     own = {"name": block} if isinstance(block, str | None) else dict(block)
     name = own.pop("name", None)
     if name not in names():
-        raise ValueError(f"executor is {name!r}, expected one of {', '.join(names())}")
+        raise ValueError(f"executor is {name!r}, {spelling.expected(name, names())}")
     try:
         kind = import_module(f"{__name__}.{name}").Executor
     except ModuleNotFoundError as error:

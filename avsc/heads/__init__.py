@@ -20,6 +20,7 @@ The contract tests build each head on small vectors of audio and video; a file w
 other rows or smaller layers says so in a module-level `TINY = {"dims": {...}, "hparams": {...}}`.
 """
 
+import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -27,6 +28,8 @@ from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor, nn
+
+from avsc import spelling
 
 Batch = Mapping[str, Float[Tensor, "row ..."]]
 Dims = Mapping[str, tuple[int, ...]]
@@ -47,6 +50,12 @@ class Phase:
     forward: Callable[[Batch], Tensor]
 
 
+def names() -> list[str]:
+    """Return the names of all heads; none is imported."""
+    files = (m.name for m in pkgutil.iter_modules(__path__))
+    return sorted(n for n in files if not n.startswith("_"))
+
+
 def create(name: str, *, dims: Dims, num_classes: int, **hparams: Any) -> nn.Module:
     """Return the head of file `name`; the other files are never imported.
 
@@ -57,7 +66,11 @@ def create(name: str, *, dims: Dims, num_classes: int, **hparams: Any) -> nn.Mod
         **hparams: what that head alone takes.
 
     Raises:
-        ModuleNotFoundError: if there is no such file.
+        ModuleNotFoundError: if the head needs a package that is not installed.
         TypeError: if the head does not take one of `hparams`.
+        ValueError: if there is no such file.
     """
+    if name not in names():
+        near = spelling.nearest(name, names()) or f"avsc/heads has {', '.join(names())}"
+        raise ValueError(f"no head {name!r}; {near}")
     return import_module(f"{__name__}.{name}").Head(dims, num_classes, **hparams)

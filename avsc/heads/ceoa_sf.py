@@ -8,6 +8,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from avsc import spelling
 from avsc.heads import Batch, Dims
 from avsc.heads._ceoa import MODES, alignment, check_k, choose
 from avsc.heads._mlp import flat, pooled
@@ -168,7 +169,7 @@ def _check(
     if not modalities:
         raise ValueError("dims has neither audio nor video; give at least one of them")
     if ceoa is not None and ceoa not in MODES:
-        raise ValueError(f"ceoa is {ceoa!r}, expected one of {[*MODES, None]}")
+        raise ValueError(f"ceoa is {ceoa!r}, {spelling.expected(ceoa, [*MODES, 'null'])}")
     if len(modalities) == 1 and (ceoa or sf):
         raise ValueError(
             f"ceoa ({ceoa!r}) and sf ({sf}) join audio and video, found {modalities[0]} only; "

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
+from avsc import spelling
 from avsc.heads import Batch, Dims, Phase
 from avsc.heads._mlp import flat, pooled
 from avsc.heads._res_dcnn import ResDCNN
@@ -169,7 +170,7 @@ def _log_mean(logits: Float[Tensor, "row frame scene"]) -> Float[Tensor, "row sc
 
 def _check(dims: Dims, mode: str) -> None:
     if mode not in MODES:
-        raise ValueError(f"mode is {mode!r}, expected one of {list(MODES)}")
+        raise ValueError(f"mode is {mode!r}, {spelling.expected(mode, MODES)}")
     if mode == "pipeline" and not {"audio", "video"} <= set(dims):
         raise ValueError(
             f"mode 'pipeline' got {sorted(dims)}, expected audio and video; use 'joint'"

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from avsc import spelling
 from avsc.heads import Batch, Dims
 from avsc.heads._mlp import Branch, flat, pair
 
@@ -39,7 +40,7 @@ class Head(nn.Module):
     ) -> None:
         super().__init__()
         if rule not in RULES:
-            raise ValueError(f"rule is {rule!r}, expected one of {list(RULES)}")
+            raise ValueError(f"rule is {rule!r}, {spelling.expected(rule, RULES)}")
         self.modalities, self.handles_missing = pair(dims, "late"), rule == "average"
         self.branch: Any = nn.ModuleDict(
             {

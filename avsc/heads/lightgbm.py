@@ -64,7 +64,7 @@ class Head(nn.Module):
             "num_leaves": num_leaves,
             "learning_rate": learning_rate,
             "feature_fraction": feature_fraction,
-            "seed": int(torch.randint(2**31 - 1, ())),
+            "seed": int(torch.randint(2**31 - 1, (), device="cpu")),  # where others take no memory
             "deterministic": True,
             "force_col_wise": True,  # else a race of both ways decides, and with it the rounding
             "num_threads": num_threads,

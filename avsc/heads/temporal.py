@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from avsc import spelling
 from avsc.heads import Batch, Dims
 from avsc.heads._mlp import mlp, positions
 
@@ -162,7 +163,7 @@ class Head(nn.Module):
 
 def _check(dims: Dims, kind: str, width: int, heads: int) -> None:
     if kind not in KINDS:
-        raise ValueError(f"kind is {kind!r}, expected one of {list(KINDS)}")
+        raise ValueError(f"kind is {kind!r}, {spelling.expected(kind, KINDS)}")
     if all(len(shape) == 1 for shape in dims.values()):
         raise ValueError(
             f"temporal needs (frame, ...) rows, found {dict(dims)}; take an encoder that gives "

@@ -15,6 +15,8 @@ import scipy.fft
 from jaxtyping import Float32, Float64, Shaped, UInt8
 from scipy.ndimage import gaussian_filter
 
+from avsc import spelling
+
 VERSION = 1  # raised whenever what comes of a clip changes
 MOST_DB = 200  # either way: more than float32 holds
 
@@ -118,8 +120,10 @@ def effects(
     """
     own = {key: kind for key, kind in KINDS.items() if kind.modality == modality}
     if unknown := sorted(set(asked) - set(own)):
+        near = spelling.nearest(unknown[0], own)
         raise ValueError(
             f"no disturbance {', '.join(unknown)} of {modality}; expected some of {', '.join(own)}"
+            + (near and f"; {near}")
         )
     made = [Effect(f"{key}_{s:g}", own[key], s, seed) for key, some in asked.items() for s in some]
     names = [e.name for e in made]

@@ -24,6 +24,7 @@ from avsc.media.seeking import on_display
 SLACK_S = Fraction(1, 2)  # pictures may start so long after, or end so long before, a middle
 LANCZOS = Interpolation.LANCZOS | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
 SUBSAMPLING = "4:4:4"
+MAX_SIDE_PX = 65_500  # of libjpeg
 BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 
 
@@ -86,6 +87,11 @@ def _scaled(
     scale = short_side_px / min(width, Fraction(frame.height))
     size = round(width * scale), round(frame.height * scale)
     check_size(track.path, *size)
+    if max(size) > MAX_SIDE_PX:
+        cause = (
+            f"pictures scale to {size[0]}x{size[1]} px, expected at most {MAX_SIDE_PX} px a side"
+        )
+        raise failure(track.path, 0, f"{cause}, as JPEG holds; crop them")
     rgb = frame.reformat(*size, format="rgb24", interpolation=LANCZOS, threads=1)
     return rgb.to_ndarray()
 

@@ -8,32 +8,34 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from avsc.escaping import markdown as markdown_cell
+
 BEGIN, END = "<!-- results -->", "<!-- /results -->"
 
-# A column: its header, where its number lies in the JSON file, and how it is shown.
-Column = tuple[str, tuple[str, ...], str]
+# A column: its header, where its number lies in the JSON file, how it is shown, its maximum.
+Column = tuple[str, tuple[str, ...], str, float]
 SYSTEM: list[Column] = [
-    ("segment log-loss", ("segment", "log_loss_macro"), "{:.3f}"),
-    ("segment accuracy", ("segment", "accuracy_macro"), "{:.1%}"),
-    ("clip log-loss", ("clip", "log_loss_macro"), "{:.3f}"),
-    ("clip accuracy", ("clip", "accuracy_macro"), "{:.1%}"),
+    ("segment log-loss", ("segment", "log_loss_macro"), "{:.3f}", math.inf),
+    ("segment accuracy", ("segment", "accuracy_macro"), "{:.1%}", 1.0),
+    ("clip log-loss", ("clip", "log_loss_macro"), "{:.3f}", math.inf),
+    ("clip accuracy", ("clip", "accuracy_macro"), "{:.1%}", 1.0),
 ]
 TAGGER: list[Column] = [
-    ("mAP", ("mAP",), "{:.3f}"),
-    ("mAP by chance", ("chance",), "{:.3f}"),
-    ("training loss", ("train_loss",), "{:.3f}"),
+    ("mAP", ("mAP",), "{:.3f}", 1.0),
+    ("mAP by chance", ("chance",), "{:.3f}", 1.0),
+    ("training loss", ("train_loss",), "{:.3f}", math.inf),
 ]
 LABELS: list[Column] = [
-    ("labels an item", ("labels_per_item",), "{:.1f}"),
-    ("classes used", ("classes_used",), "{}"),
-    ("precision", ("precision",), "{:.3f}"),
-    ("recall", ("recall",), "{:.3f}"),
-    ("mAP", ("mAP",), "{:.3f}"),
-    ("mAP by chance", ("chance",), "{:.3f}"),
+    ("labels an item", ("labels_per_item",), "{:.1f}", math.inf),
+    ("classes used", ("classes_used",), "{}", math.inf),
+    ("precision", ("precision",), "{:.3f}", 1.0),
+    ("recall", ("recall",), "{:.3f}", 1.0),
+    ("mAP", ("mAP",), "{:.3f}", 1.0),
+    ("mAP by chance", ("chance",), "{:.3f}", 1.0),
 ]
 CLIPS: list[Column] = [
-    ("clips", ("clips",), "{}"),
-    ("quarantined", ("quarantined",), "{}"),
+    ("clips", ("clips",), "{}", math.inf),
+    ("quarantined", ("quarantined",), "{}", math.inf),
 ]
 
 
@@ -45,21 +47,26 @@ def markdown(found: Mapping[str, Any]) -> str:
             of another shape is left out.
 
     Raises:
-        ValueError: if nothing is left, or a system lacks a score or the name of its data set.
+        ValueError: if nothing is left, if a score is no number of its range, or if a system lacks
+            one or the name of its data set.
     """
     files = {name: m for name, m in found.items() if isinstance(m, Mapping)}
     systems = {name: m for name, m in files.items() if "clip" in m}
     for name, m in systems.items():
-        _check(name, m)
+        _check_whole(name, m)
+        _check(name, m, SYSTEM)
     ranked = dict(sorted(systems.items(), key=lambda item: (*_losses(item[1]), item[0])))
     taggers = {name: m for name, m in sorted(files.items()) if "train_loss" in m}
     labels = {
-        kind: {"data": m.get("data"), **m[kind]}
-        for m in files.values()
+        kind: {"data": m.get("data"), **_part(name, m, kind)}
+        for name, m in files.items()
         if "events" in m
         for kind in ("events", "objects")
     }
     decoded = {name: m for name, m in sorted(files.items()) if "quarantined" in m}
+    for some, columns in ((taggers, TAGGER), (decoded, CLIPS)):
+        for name, m in some.items():
+            _check(name, m, columns)
     tables = [
         *_tables("systems on the test fold", ranked, SYSTEM),
         *_tables("taggers on held-out items", taggers, TAGGER),
@@ -71,9 +78,30 @@ def markdown(found: Mapping[str, Any]) -> str:
     return "\n\n".join(tables)
 
 
-def _check(name: str, m: Mapping[str, Any]) -> None:
+def _part(name: str, m: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
+    part = m.get(kind)
+    if not isinstance(part, Mapping):
+        raise ValueError(f"metrics/{name}.json has no scores of {kind}; run `dvc repro`")
+    _check(name, part, LABELS)
+    return part
+
+
+def _check(name: str, m: Mapping[str, Any], columns: list[Column]) -> None:
+    """Refuse what is there and no number of its range; NaN is in none."""
+    for _, path, _, most in columns:
+        value = _value(m, path)
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if value is not None and not (number and math.isfinite(value) and 0 <= value <= most):
+            expected = "from 0 on" if most == math.inf else f"from 0 to {most:g}"
+            raise ValueError(
+                f"metrics/{name}.json: {'.'.join(path)} is {value!r}, expected a number "
+                f"{expected}; run `dvc repro`"
+            )
+
+
+def _check_whole(name: str, m: Mapping[str, Any]) -> None:
     """Refuse a system whose scores are not all there; only "segment" may be absent, as a whole."""
-    wanted = [("data",), *(path for _, path, _ in SYSTEM if path[0] in m)]
+    wanted = [("data",), *(path for _, path, *_ in SYSTEM if path[0] in m)]
     if absent := [".".join(path) for path in wanted if _value(m, path) is None]:
         raise ValueError(
             f"metrics of {name!r} lack {', '.join(absent)}; run `dvc repro -f score@{name}`"
@@ -95,10 +123,11 @@ def _value(m: Mapping[str, Any], path: tuple[str, ...]) -> Any:
 def _tables(title: str, rows: Mapping[str, Mapping[str, Any]], columns: list[Column]) -> list[str]:
     """Return a table of the rows of each data set."""
     sets = sorted({str(m.get("data")) for m in rows.values()})
+    headers = " | ".join(header for header, *_ in columns)
     return [
         "\n".join(
             [
-                f"| {data}: {title} | {' | '.join(header for header, _, _ in columns)} |",
+                f"| {markdown_cell(data)}: {title} | {headers} |",
                 f"|---|{'--:|' * len(columns)}",
                 *(_row(name, m, columns) for name, m in rows.items() if str(m.get("data")) == data),
             ]
@@ -108,9 +137,9 @@ def _tables(title: str, rows: Mapping[str, Mapping[str, Any]], columns: list[Col
 
 
 def _row(name: str, m: Mapping[str, Any], columns: list[Column]) -> str:
-    values = ((_value(m, path), form) for _, path, form in columns)
+    values = ((_value(m, path), form) for _, path, form, _ in columns)
     cells = ["-" if value is None else form.format(value) for value, form in values]
-    return f"| {name.rpartition('/')[2]} | {' | '.join(cells)} |"
+    return f"| {markdown_cell(name.rpartition('/')[2])} | {' | '.join(cells)} |"
 
 
 def block(page: str) -> str:

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from avsc import spelling
+
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,
     "adamw": torch.optim.AdamW,
@@ -71,8 +73,8 @@ class Options:
                     f"fit.{name} is {getattr(self, name)}, expected at least {least}; raise it"
                 )
         if self.optimizer not in OPTIMIZERS:
-            known = ", ".join(sorted(OPTIMIZERS))
-            raise ValueError(f"fit.optimizer is {self.optimizer!r}, expected one of {known}")
+            expected = spelling.expected(self.optimizer, sorted(OPTIMIZERS))
+            raise ValueError(f"fit.optimizer is {self.optimizer!r}, {expected}")
         needs = {
             "unimodal": ["branch_logits"],
             "infonce": ["branch_embeddings"],

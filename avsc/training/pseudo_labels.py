@@ -7,6 +7,8 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.special import expit, softmax
 
+from avsc import spelling
+
 ACTIVATIONS: dict[str, Callable[..., np.ndarray]] = {
     "sigmoid": expit,
     "softmax": partial(softmax, axis=1),
@@ -38,11 +40,13 @@ def probabilities(
         of; sigmoid and max are ours, for a softmax passes 0.9216 for less than one class a frame.
     """
     if activation not in ACTIVATIONS:
-        raise ValueError(f"activation is {activation!r}, expected one of {sorted(ACTIVATIONS)}")
+        expected = spelling.expected(activation, sorted(ACTIVATIONS))
+        raise ValueError(f"activation is {activation!r}, {expected}")
     probs = ACTIVATIONS[activation](logits.astype(np.float64))
     if pooling == "none":
         return probs, count
     if pooling not in POOLINGS:
-        raise ValueError(f"pooling is {pooling!r}, expected one of {[*sorted(POOLINGS), 'none']}")
+        expected = spelling.expected(pooling, [*sorted(POOLINGS), "none"])
+        raise ValueError(f"pooling is {pooling!r}, {expected}")
     clips = np.split(probs, np.cumsum(count)[:-1])
     return np.stack([POOLINGS[pooling](clip, axis=0) for clip in clips]), np.ones_like(count)

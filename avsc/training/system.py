@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 
+import numpy as np
 import torch
 from jaxtyping import Float, Float64
 from numpy import ndarray
@@ -68,7 +69,11 @@ def moments(rows: Float[Tensor, "row ..."]) -> tuple[Float64[Tensor, "..."], ...
 
 
 def predict(system: nn.Module, x: Batch, *, rows: int = 4096) -> Float64[ndarray, "row scene"]:
-    """Return scene probabilities, computed `rows` at a time; no row can influence another."""
+    """Return scene probabilities, computed `rows` at a time; no row can influence another.
+
+    Raises:
+        ValueError: if a probability is not finite.
+    """
     device = next(system.buffers()).device
     system.eval()
     with torch.inference_mode():
@@ -76,4 +81,10 @@ def predict(system: nn.Module, x: Batch, *, rows: int = 4096) -> Float64[ndarray
             system({m: part.to(device) for m, part in zip(x, parts, strict=True)}).double()
             for parts in zip(*(t.split(rows) for t in x.values()), strict=True)
         ]
-    return torch.cat(logits).softmax(-1).cpu().numpy()
+    probs = torch.cat(logits).softmax(-1).cpu().numpy()
+    if bad := int((~np.isfinite(probs)).any(axis=1).sum()):
+        raise ValueError(
+            f"probabilities are NaN or infinite in {bad} of {len(probs)} rows, expected finite "
+            "ones; are the system's weights damaged?"
+        )
+    return probs

@@ -4,6 +4,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from avsc import spelling
+
 PRECISIONS = {"float32": "no", "bfloat16": "bf16"}  # as Accelerate calls them
 
 
@@ -54,8 +56,8 @@ class Tuning:
         if not 0 <= self.warmup < 1:
             raise ValueError(f"fit.warmup is {self.warmup}, expected a part of the steps, below 1")
         if self.precision not in PRECISIONS:
-            expected = " or ".join(PRECISIONS)
-            raise ValueError(f"fit.precision is {self.precision!r}, expected {expected}")
+            expected = spelling.expected(self.precision, PRECISIONS)
+            raise ValueError(f"fit.precision is {self.precision!r}, {expected}")
         if unknown := sorted(set(self.freeze) - set(modalities)):
             raise ValueError(f"fit.freeze has {unknown}, expected some of {sorted(modalities)}")
         if set(self.freeze) == set(modalities):

@@ -50,3 +50,10 @@ def test_a_model_without_weights_says_what_makes_them(model):
     (model / "weights.safetensors").unlink()
     with pytest.raises(FileNotFoundError, match=r"no weights\.safetensors .*`dvc repro train@m`"):
         models.read(model)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_refused_by_name(tmp_path, value):
+    models.write(tmp_path / "m", {"w": torch.tensor([0.0, value])}, {})
+    with pytest.raises(ValueError, match=r"weights\.safetensors is damaged \(w holds NaN or infin"):
+        models.read(tmp_path / "m")

@@ -133,3 +133,14 @@ def test_a_licence_is_what_the_head_of_the_model_card_states(tmp_path, card, lic
 
 def test_a_folder_without_a_model_card_states_no_licence(tmp_path):
     assert weights.licence(str(tmp_path), None) is None
+
+
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "_orig_mod.module."])
+@pytest.mark.parametrize("name", ["w.safetensors", "w.pth"])
+def test_prefixes_of_wrapped_networks_are_dropped_alike(tmp_path, name, prefix):
+    state = {f"{prefix}layer.weight": STATE["layer.weight"]}
+    if name == "w.pth":
+        torch.save(state, tmp_path / name)
+    else:
+        weights.write(tmp_path / name, state, classes=[])
+    assert list(weights.read(tmp_path / name)[0]) == ["layer.weight"]

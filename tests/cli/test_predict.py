@@ -3,7 +3,9 @@
 import csv
 import io
 import json
+import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,7 @@ import yaml
 from PIL import Image
 
 from avsc import prediction, recording, trained
-from avsc.artifacts import media, shard
+from avsc.artifacts import manifest, media, models, shard
 from avsc.cli import predict as command
 from tests.cli.conftest import PARAMS, SCENES
 
@@ -378,3 +380,63 @@ def test_the_length_of_clips_may_differ_from_that_of_the_data_set(trained_once, 
 def test_completion_offers_trained_experiments(trained_once, monkeypatch):
     monkeypatch.chdir(trained_once)
     assert command._complete("s") == ["sight", "sound"]
+
+
+def copied(trained_once, tmp_path, name):
+    """Return a copy of the project with one trained experiment, and its state and config."""
+    shutil.copytree(trained_once, tmp_path / "copy")
+    state, config = models.read(tmp_path / "copy/data/models" / name)
+    return tmp_path / "copy", state, config
+
+
+def test_weights_that_are_not_finite_are_refused_before_any_file(trained_once, run, film, tmp_path):
+    root, state, config = copied(trained_once, tmp_path, "both")
+    broken = {k: v * torch.nan if k == "head.classify.bias" else v for k, v in state.items()}
+    models.write(root / "data/models/both", broken, config)
+    done = run("predict", film(), "--experiment", "both", "--project", root)
+    assert done.exit_code == 2
+    assert "head.classify.bias holds NaN or infinity" in done.stderr
+
+
+def test_names_of_scenes_steer_no_terminal_and_are_no_formulas(trained_once, run, film, tmp_path):
+    root, state, config = copied(trained_once, tmp_path, "both")
+    scenes = ["\x1b]0;title\x07bus", "=HYPERLINK(1)", "tram"]
+    models.write(root / "data/models/both", state, config | {"scenes": scenes})
+    asked = ("predict", film("=1+1.mp4"), "--experiment", "both", "--project", root)
+    shown = run(*asked)
+    assert shown.exit_code == 0, shown.stderr
+    assert "\\x1b]0;title\\x07bus" in shown.stdout
+    assert "\x1b]" not in shown.stdout + shown.stderr
+    for form in ("table", "csv"):
+        assert run(*asked, "--format", form, "--output", tmp_path / "out").exit_code == 0
+        text = (tmp_path / "out").read_text()
+        assert "\x1b]" not in text or form == "csv"
+    assert "'=HYPERLINK(1)" in text.splitlines()[0]
+
+
+def test_predictions_of_another_split_are_named(trained_once, run, film, tmp_path):
+    root, *_ = copied(trained_once, tmp_path, "both")
+    rows = manifest.read(root / "data/manifest/labels_train.csv", manifest.LABELS)
+    rows[1]["split"] = "train"
+    manifest.write(root / "data/manifest/labels_train.csv", manifest.LABELS, rows)
+    done = run("predict", film(), "--project", root)
+    assert done.exit_code == 2
+    assert "predicts 'park-a-1-1', which labels_train.csv does not have in the vali" in done.stderr
+    assert "run `dvc repro`" in done.stderr
+
+
+def test_output_to_a_pipe_or_link_leaves_it_one(predict, film, tmp_path):
+    pipe, link = tmp_path / "pipe", tmp_path / "link.csv"
+    os.mkfifo(pipe)
+    (tmp_path / "target.csv").write_text("old")
+    link.symlink_to("target.csv")
+    path = film()
+    with ThreadPoolExecutor(1) as pool:
+        read = pool.submit(pipe.read_text)
+        assert predict(path, "--format", "csv", "--output", pipe).exit_code == 0
+    assert pipe.is_fifo()
+    assert predict(path, "--output", link).exit_code == 0
+    assert link.is_symlink()
+    assert (tmp_path / "target.csv").read_text() == read.result()
+    assert predict(path, "--format", "csv", "--output", "/dev/null").exit_code == 0
+    assert Path("/dev/null").is_char_device()

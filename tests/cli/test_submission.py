@@ -220,3 +220,11 @@ def test_two_ways_to_say_which_items_there_are_do_not_go_together(run, tmp_path,
     done = run("submission", "check", tmp_path / "s.csv", *options)
     assert done.exit_code == 2
     assert "give one" in done.stderr
+
+
+def test_names_in_a_submission_are_no_formulas(tmp_path):
+    scenes = ("=1+1", "bus")
+    submission.write(tmp_path / "s.csv", ["@0.wav"], np.array([[0.75, 0.25]]), scenes)
+    assert (tmp_path / "s.csv").read_text() == (
+        "filename\tscene_label\t'=1+1\tbus\n'@0.wav\t'=1+1\t0.75\t0.25\n"
+    )

@@ -315,3 +315,19 @@ def test_it_can_be_ended_between_two_files(unpack, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         unpack(zipped(FILES.items()), between=between)
     assert files(tmp_path / "inner" / "target") == {"audio/a.wav": FILES["audio/a.wav"]}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [".git/config", "a/.GIT/hooks/post-checkout", ".hg/hgrc", "a/.git", ".dvc/config", "GIT~1/x"],
+)
+def test_folder_of_version_control_is_refused(unpack, name):
+    with pytest.raises(ArchiveError, match="which version control obeys; expected data alone"):
+        unpack(zipped([("good", b""), (info(name), b"evil")]))
+
+
+def test_names_like_those_of_version_control_are_accepted(unpack):
+    assert unpack(zipped([("a/.gitignore", b"x"), ("a/git", b"y")])) == {
+        "a/.gitignore": 1,
+        "a/git": 1,
+    }

@@ -130,7 +130,7 @@ def test_what_shows_changes_with_the_frame_that_begins_the_second(tmp_path):
     )
     visible = only("sky", demo.OBJECTS, "010")
     truth = recording.Truth(clip.clip_id, np.zeros((3, len(demo.EVENTS)), bool), visible)
-    recording._write_mp4(tmp_path / "clip.mp4", clip, truth)
+    (tmp_path / "clip.mp4").write_bytes(recording._mp4(clip, truth))
     with av.open(tmp_path / "clip.mp4") as container:
         frames = [f.to_ndarray(format="rgb24").astype(int) for f in container.decode(video=0)]
     change = [np.abs(b - a)[:20].mean() for a, b in pairwise(frames)]

@@ -268,3 +268,15 @@ def test_packed_transfer_that_comes_all_the_same_is_told(client, server):
 def test_packed_transfer_is_declined(client, server):
     client()
     assert server.asked[0][1]["accept-encoding"] == "identity"
+
+
+@pytest.mark.parametrize("length", [True, False])
+def test_file_of_unlisted_size_is_bounded(client, server, monkeypatch, length):
+    monkeypatch.setattr(download, "MAX_BYTES", 10_239)
+    server.quirks.append(lambda h, c, _: answer(h, 200, c, length=length))
+    with pytest.raises(
+        DownloadError, match="has more than 10239 bytes, the most where the list st"
+    ):
+        client(size=None)
+    assert not client.part.exists()
+    assert client(size=10_240) == CONTENT

@@ -231,3 +231,9 @@ def test_a_head_documents_its_arguments(name):
     documented = inspect.getdoc(head)
     own = [p for p in inspect.signature(head).parameters.values() if p.kind is p.KEYWORD_ONLY]
     assert [p.name for p in own if f"    {p.name}: " not in documented] == []
+
+
+@pytest.mark.parametrize("name", avsc.heads.names())
+def test_head_can_be_built_without_memory(name):
+    with torch.device("meta"):
+        assert all(value.is_meta for value in make(name).state_dict().values())

@@ -129,3 +129,15 @@ def test_every_frame_of_an_all_intra_film_is_looked_up_once(write_container, gra
         sound_codec="aac",
     )
     assert len(clip_of(path, seconds=2).pictures) == 2
+
+
+def test_picture_that_scales_beyond_the_width_of_a_jpeg_is_refused(
+    write_container, clip_of, write_wav
+):
+    wide = np.zeros((16, 4000, 3), np.uint8)
+    path = write_container("wide.mp4", pictures=[wide, wide], times=[0.0, 0.5])
+    sound = write_wav(np.zeros((16000, 2)), 16000)
+    expected = r"wide\.mp4 at 0\.000 s: pictures scale to 65750x263 px, expected at most 65500 px"
+    with pytest.raises(DecodeError, match=expected):
+        clip_of(sound, path, short_side_px=263)
+    assert len(clip_of(sound, path, short_side_px=262).pictures) == 1

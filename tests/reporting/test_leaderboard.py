@@ -1,4 +1,5 @@
 import json
+import resource
 
 import pytest
 from typer.testing import CliRunner
@@ -209,3 +210,55 @@ def test_the_command_leaves_out_scores_of_another_data_set_under_the_same_name(r
     done = run()
     assert done.stdout == leaderboard.markdown({"audio": mine}) + "\n"
     assert done.stderr == "not of the active profile, and left out: early, pretrain/ast\n"
+
+
+@pytest.mark.parametrize("value", ["x", [1], float("nan"), float("inf"), -0.5, True, {"a": 1}])
+def test_score_that_is_no_number_of_its_range_is_named_with_its_file(value):
+    expected = r"metrics/early\.json: clip\.log_loss_macro is .*, expected a number from 0 on; run"
+    with pytest.raises(ValueError, match=expected):
+        leaderboard.markdown({"audio": AUDIO, "early": EARLY | {"clip": scores(value, 0.5)}})
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "where"),
+    [
+        (
+            "early",
+            EARLY | {"clip": scores(0.5, 99.9)},
+            r"early\.json: clip\.accuracy_macro is 99\.9",
+        ),
+        ("pretrain/ast", TAGGER | {"mAP": 1.5}, r"pretrain/ast\.json: mAP is 1\.5"),
+        ("decode", DECODE | {"clips": "many"}, r"decode\.json: clips is 'many'"),
+        ("labels", LABELS | {"events": DENSITY | {"recall": -1}}, r"labels\.json: recall is -1"),
+        ("labels", LABELS | {"objects": "x"}, r"labels\.json has no scores of objects"),
+    ],
+)
+def test_every_table_refuses_numbers_out_of_range(name, content, where):
+    with pytest.raises(ValueError, match=where):
+        leaderboard.markdown({name: content})
+
+
+def test_names_do_not_break_tables():
+    page = leaderboard.markdown({"early": EARLY | {"data": "a|b <!-- results -->"}})
+    title, _, row = page.splitlines()
+    assert title.startswith(r"| a\|b &lt;!-- results -->: systems")
+    assert title.count("|") - 1 == row.count("|")
+
+
+def test_page_stays_as_it_was_where_the_new_one_cannot_be_written(tmp_path):
+    (tmp_path / "metrics").mkdir()
+    (tmp_path / "metrics/early.json").write_text(json.dumps(EARLY))
+    page = tmp_path / "page.md"
+    page.write_text(text := f"a\n{leaderboard.BEGIN}\n{leaderboard.END}\n" + "b\n" * 2000)
+    asked = ["results", "--metrics", str(tmp_path / "metrics"), "--update", str(page)]
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        done = CliRunner().invoke(app, asked)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert done.exit_code == 1
+    assert "page.md could not be written (File too large)" in done.stderr
+    assert page.read_text() == text
+    assert CliRunner().invoke(app, asked).exit_code == 0
+    assert "| early | 0.750 |" in page.read_text()

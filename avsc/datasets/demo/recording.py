@@ -1,6 +1,8 @@
 """One clip of the demo world: its truth, its wav and its mp4."""
 
+import io
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from avsc.datasets.demo.pictures import Look
 from avsc.datasets.demo.scenes import EVENT_PROBABILITY, OBJECT_PROBABILITY, SCENES, sample
 
 SAMPLE_RATE = 48000
+Write = Callable[[Path, bytes], object]
 EVENT_PERSISTENCE, OBJECT_PERSISTENCE = 0.5, 0.6
 
 # A GOP a second: no second borrows from another. For bytes that repeat: one thread, and no mbtree,
@@ -60,11 +63,11 @@ class Truth:
     visible: Bool[np.ndarray, "second object"]
 
 
-def record(recording: Recording, root: Path) -> Truth:
+def record(recording: Recording, root: Path, write: Write) -> Truth:
     """Write `audio/<clip_id>.wav` and `video/<clip_id>.mp4` under `root`; return their truth."""
     truth = happen(recording)
-    _write_wav(root / f"audio/{truth.clip_id}.wav", _waveform(recording, truth))
-    _write_mp4(root / f"video/{truth.clip_id}.mp4", recording, truth)
+    write(root / f"audio/{truth.clip_id}.wav", _wav(_waveform(recording, truth)))
+    write(root / f"video/{truth.clip_id}.mp4", _mp4(recording, truth))
     return truth
 
 
@@ -85,17 +88,20 @@ def _waveform(recording: Recording, truth: Truth) -> Float32[np.ndarray, "2 samp
     return acoustics.record(rng, acoustics.play(rng, truth.sounding), place)
 
 
-def _write_wav(path: Path, waveform: Float32[np.ndarray, "2 sample"]) -> None:
-    soundfile.write(path, waveform.T, SAMPLE_RATE, subtype="PCM_24")
+def _wav(waveform: Float32[np.ndarray, "2 sample"]) -> bytes:
+    file = io.BytesIO()
+    soundfile.write(file, waveform.T, SAMPLE_RATE, subtype="PCM_24", format="WAV")
+    return file.getvalue()
 
 
-def _write_mp4(path: Path, recording: Recording, truth: Truth) -> None:
+def _mp4(recording: Recording, truth: Truth) -> bytes:
     size = {"width_px": recording.width_px, "height_px": recording.height_px}
     look = Look.draw(recording.rng("look", recording.location))
     rng = recording.rng("video", truth.clip_id)
     wide = pictures.wide(rng, truth.visible, look, **size)
     aims = pictures.shake(rng, look, num_frames=recording.seconds * recording.fps)
-    with av.open(path, "w") as container:
+    file = io.BytesIO()
+    with av.open(file, "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=recording.fps, options=X264)
         stream.width, stream.height, stream.pix_fmt = *size.values(), "yuv420p"
         stream.gop_size = recording.fps
@@ -103,6 +109,7 @@ def _write_mp4(path: Path, recording: Recording, truth: Truth) -> None:
             picture = pictures.crop(wide[k // recording.fps], aim, **size)
             container.mux(stream.encode(_frame(picture)))
         container.mux(stream.encode())
+    return file.getvalue()
 
 
 def _frame(picture: UInt8[np.ndarray, "height width 3"]) -> av.VideoFrame:

@@ -6,6 +6,8 @@ from typing import Any
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingWarmRestarts, ReduceLROnPlateau
 
+from avsc import spelling
+
 Advance = Callable[[float], None]
 
 
@@ -22,7 +24,7 @@ def create(name: str, optimizer: Optimizer, **hparams: Any) -> Advance:
         TypeError: if it does not take one of `hparams`.
     """
     if name not in SCHEDULES:
-        raise ValueError(f"schedule is {name!r}, expected one of {sorted(SCHEDULES)}")
+        raise ValueError(f"schedule is {name!r}, {spelling.expected(name, SCHEDULES)}")
     return SCHEDULES[name](optimizer, **hparams)
 
 
