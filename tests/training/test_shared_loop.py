@@ -206,7 +206,7 @@ def test_processes_that_cannot_share_a_batch_are_refused(monkeypatch):
         ({"epochs": 0}, "fit.epochs is 0, expected at least 1"),
         ({"rows_at_once": 0}, "fit.rows_at_once is 0, expected at least 1"),
         ({"warmup": 1.5}, "fit.warmup is 1.5, expected a part of the steps"),
-        ({"precision": "fp16"}, "fit.precision is 'fp16', expected float32 or bfloat16"),
+        ({"precision": "fp16"}, "fit.precision is 'fp16', expected one of float32, bfloat16"),
         (
             {"freeze": ["smell"]},
             r"fit.freeze has \['smell'\], expected some of \['audio', 'video'\]",
