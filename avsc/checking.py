@@ -65,9 +65,9 @@ def _objections(
 
 
 def _sound(file: Path, seconds: int | None) -> None:
-    native, rate = sound.of(file)
-    sound.whole_seconds(file, native, rate, seconds)
-    sound.check_samples(file, native, rate)
+    found = sound.of(file)
+    sound.whole_seconds(file, found, seconds)
+    sound.check_samples(file, found)
 
 
 def _pictures(file: Path, seconds: int | None) -> None:

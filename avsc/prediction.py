@@ -29,7 +29,7 @@ class Timeline:
 
     Attributes:
         scenes: name of each column.
-        spans: start and end of each row, in s; seconds, or windows where it is clips
+        spans: start and end of each row, in s of the file; seconds, or windows where it is clips
             that are classified. The last window may begin before its predecessor ends.
         probs: of each row.
         pictures: a JPEG for each second; none where the file has no pictures.
@@ -48,7 +48,8 @@ class Timeline:
 
         A second that two windows hold counts with the earlier one alone.
         """
-        added = np.diff([0, *(end for _, end in self.spans)])  # seconds by each row
+        start = self.spans[0][0]
+        added = np.diff([start, *(end for _, end in self.spans)])  # seconds by each row
         return np.average(self.probs, axis=0, weights=added / added[0])
 
 
@@ -78,7 +79,8 @@ def predict(p: Predictor, recording: Recording) -> Timeline:
             f"{p.experiment} learned from clips of {p.window_s} s and does not take one of "
             f"{spans[0][1]} s ({error}); choose an experiment that classifies seconds"
         ) from error
-    return Timeline(p.scenes, tuple(spans), probs, recording.pictures, (*recording.notes, *notes))
+    shown = tuple((recording.start + start, recording.start + end) for start, end in spans)
+    return Timeline(p.scenes, shown, probs, recording.pictures, (*recording.notes, *notes))
 
 
 def _lacks(p: Predictor, recording: Recording) -> tuple[str | None, list[str]]:

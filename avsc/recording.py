@@ -1,33 +1,33 @@
-"""A file of anybody's as sound and pictures, whichever of the two it has, of any length."""
+"""Decode any media file for inference, whichever of sound and pictures it has, of any length."""
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 from jaxtyping import Float32
 
 import avsc.media
-from avsc.media import DecodeError, container, pictures, sound
+from avsc.media import container, pictures, sound
 
 
 @dataclass(frozen=True)
 class Recording:
-    """The whole seconds of a file.
+    """Whole seconds of a file.
 
     Attributes:
         waveform: as in `media.Clip`; None without sound.
         pictures: as in `media.Clip`; empty without pictures.
         notes: what is odd about the file.
+        start: the first of the seconds: pictures may begin late.
     """
 
     waveform: Float32[np.ndarray, "second channel sample"] | None
     pictures: tuple[bytes, ...]
     notes: tuple[str, ...]
+    start: int = 0
 
     @property
     def seconds(self) -> int:
@@ -35,52 +35,15 @@ class Recording:
         return len(self.pictures) if self.waveform is None else len(self.waveform)
 
     def between(self, start: int, end: int) -> "Recording":
-        """Return the seconds from `start` to `end`, `end` left out."""
+        """Return the rows from `start` to `end`, `end` left out."""
         waveform = None if self.waveform is None else self.waveform[start:end]
-        return Recording(waveform, self.pictures[start:end], self.notes)
-
-
-@dataclass(frozen=True)
-class Probe:
-    """What the header of a file tells.
-
-    Attributes:
-        tracks: audio, video or both.
-        duration_s: None where the header does not tell.
-    """
-
-    tracks: frozenset[str]
-    duration_s: float | None
-
-
-def probe(path: Path) -> Probe:
-    """Return what there is in a file, without reading on.
-
-    Raises:
-        DecodeError: if there is no such file, or none that FFmpeg opens.
-    """
-    if path.is_dir():
-        raise container.failure(path, 0, "a folder; name the files in it")
-    if not path.exists():
-        raise container.failure(path, 0, "there is no such file; check its name")
-    container.check_file(path)
-    try:
-        # a pipe-like name such as concat:... must stay a name of a file
-        with av.open(f"file:{path}", options=container.ALONE, metadata_errors="replace") as file:
-            kinds = {s.type for s in file.streams if not _is_cover(s)}
-            duration = None if file.duration is None else file.duration / av.time_base
-    except av.FFmpegError as error:
-        cause = f"no media file that FFmpeg reads, or cut off ({error.strerror}); fetch it again"
-        raise container.failure(path, 0, cause) from error
-    return Probe(frozenset(kinds & {"audio", "video"}), duration)
-
-
-def _is_cover(stream: Any) -> bool:
-    return bool(stream.disposition & av.stream.Disposition.attached_pic)
+        return Recording(waveform, self.pictures[start:end], self.notes, self.start + start)
 
 
 def read(path: Path, audio: Path | None, decode: Mapping[str, Any]) -> Recording:
     """Return the whole seconds of a file; one without sound or without pictures is taken as it is.
+
+    Where one of sound and pictures starts later or ends earlier, the seconds of both are taken.
 
     Args:
         path: of a video, or of a sound.
@@ -90,59 +53,63 @@ def read(path: Path, audio: Path | None, decode: Mapping[str, Any]) -> Recording
     Raises:
         DecodeError: if a file is missing, broken, cut off, too long, or shorter than a second.
     """
-    found = probe(path)
-    if audio is None and found.tracks == {"video"}:
-        return Recording(None, _pictures(path, decode), ())
-    if audio is None and found.tracks == {"audio"}:
-        return Recording(_waveform(path, decode), (), ())
-    heard = path if audio is None else audio
-    try:
-        clip = avsc.media.decode(heard, path, seconds=None, **decode)
-    except DecodeError:
-        shorter = _shorter(heard, path, decode)
-        if shorter is None:
-            raise
-        clip = shorter
-    return Recording(clip.waveform, clip.pictures, tuple(_notes(clip, found.duration_s)))
-
-
-def _notes(clip: avsc.media.Clip, duration_s: float | None) -> list[str]:
-    seconds, notes = len(clip.waveform), []
-    if duration_s is not None and duration_s >= seconds + 1 + sound.TOLERANCE_S:
-        notes.append(f"{duration_s:.1f} s, of which {seconds} s have both sound and pictures")
-    if not clip.waveform.any():
+    tracks = _tracks(path)
+    size = {k: v for k, v in decode.items() if k != "sample_rate"}
+    if audio is None and tracks == {"video"}:
+        return _pictures(path, size)
+    if audio is None and tracks == {"audio"}:
+        return _sound(path, decode["sample_rate"])
+    heard_path = path if audio is None else audio
+    with avsc.media.both(heard_path, path) as (heard, seen):
+        heard_s = sound.whole_seconds(heard_path, heard, None)
+        start, end = pictures.covered(seen)
+        end = min(end, heard_s)
+        if start >= end:
+            cause = (
+                f"pictures from {start} s on and {heard_s} s of sound, expected a second of both"
+            )
+            raise container.failure(path, start, f"{cause}; name another file, or give --audio")
+        jpegs = pictures.at_middles(seen, range(start, end), **size)
+        whole_s = max(heard.seconds, float(seen.span()[1]))
+    waveform = sound.segments(
+        heard_path, heard, first=start, count=end - start, sample_rate=decode["sample_rate"]
+    )
+    notes = [*heard.notes, *seen.notes]
+    if whole_s >= end - start + 1 + sound.TOLERANCE_S:
+        notes.append(f"{whole_s:.1f} s, of which {end - start} s have both sound and pictures")
+    if not waveform.any():
         notes.append("its sound is silent throughout")
-    return notes
+    return Recording(waveform, jpegs, tuple(notes), start)
 
 
-def _shorter(audio: Path, video: Path, decode: Mapping[str, Any]) -> avsc.media.Clip | None:
-    """Return the seconds that have both where pictures end before the sound, None elsewhere."""
-    rest = {k: v for k, v in decode.items() if k != "sample_rate"}
-    native, rate = sound.of(audio)
-    heard = sound.whole_seconds(audio, native, rate, None)
-    with container.demuxed(video, "video") as (track,):
-        count = min(heard, math.floor(track.span()[1] + Fraction(1, 2) + pictures.SLACK_S))
-        if not 0 < count < heard:
-            return None
-        shown = pictures.at_middles(track, count, **rest)
-    waveform = sound.segments(audio, native, rate, count=count, sample_rate=decode["sample_rate"])
-    return avsc.media.Clip(waveform, shown)
+def _tracks(path: Path) -> set[str]:
+    """Return which of audio and video there is in a file, without reading on.
+
+    Raises:
+        DecodeError: if there is no such file, or none that FFmpeg opens.
+    """
+    if path.is_dir():
+        raise container.failure(path, 0, "a folder; name the files in it")
+    if not path.exists():
+        raise container.failure(path, 0, "there is no such file; check its name")
+    with container.opened(path) as file:
+        return {s.type for s in file.streams if not container.is_cover(s)} & {"audio", "video"}
 
 
-def _pictures(path: Path, decode: Mapping[str, Any]) -> tuple[bytes, ...]:
-    rest = {k: v for k, v in decode.items() if k != "sample_rate"}
+def _pictures(path: Path, size: Mapping[str, int]) -> Recording:
     with container.demuxed(path, "video") as (track,):
         end = float(track.span()[1])
         count = math.floor(end + sound.TOLERANCE_S)
         if count < 1:
             cause = f"the pictures last {end:.3f} s, expected at least 1 s; name a longer file"
             raise container.failure(path, end, cause)
-        return pictures.at_middles(track, count, **rest)
+        start = min(pictures.covered(track)[0], count - 1)
+        jpegs = pictures.at_middles(track, range(start, count), **size)
+        return Recording(None, jpegs, track.notes, start)
 
 
-def _waveform(
-    path: Path, decode: Mapping[str, Any]
-) -> Float32[np.ndarray, "second channel sample"]:
-    native, rate = sound.of(path)
-    count = sound.whole_seconds(path, native, rate, None)
-    return sound.segments(path, native, rate, count=count, sample_rate=decode["sample_rate"])
+def _sound(path: Path, sample_rate: int) -> Recording:
+    heard = sound.of(path)
+    count = sound.whole_seconds(path, heard, None)
+    waveform = sound.segments(path, heard, count=count, sample_rate=sample_rate)
+    return Recording(waveform, (), heard.notes)

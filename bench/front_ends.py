@@ -65,8 +65,7 @@ def results(*, quick: bool = False) -> list[Row]:
 
 def read(path: Path, seconds: int) -> np.ndarray:
     """Return (second, 2, sample) as decode does."""
-    native, rate = sound.of(path)
-    return sound.segments(path, native, rate, count=seconds, sample_rate=RATE)
+    return sound.segments(path, sound.of(path), count=seconds, sample_rate=RATE)
 
 
 class Ours:

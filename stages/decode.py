@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 from pathlib import Path
 
 import avsc.media
@@ -10,6 +11,8 @@ from avsc.artifacts import extraction, manifest, media, metrics
 from avsc.artifacts.making import Encode, Quarantined
 from avsc.artifacts.shard import Arrays
 from avsc.threads import cores, in_threads
+
+log = logging.getLogger(__name__)
 
 
 def main() -> None:
@@ -36,6 +39,8 @@ def main() -> None:
             if on_error == "stop":
                 raise
             raise Quarantined(str(error)) from error
+        for note in clip.notes:
+            log.warning("%s: %s", clip_id, note)
         return media.arrays(clip.waveform, clip.pictures)
 
     def opened() -> Encode:

@@ -1,5 +1,7 @@
 """Decode a clip, once: sound cut into seconds at the wanted rate, and one picture a second."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from avsc.media.pictures import picture
 
 __all__ = ["VERSION", "Clip", "DecodeError", "decode", "picture"]
 
-VERSION = 2  # raised whenever the samples or pictures of a clip change
+VERSION = 3  # raised whenever the samples or pictures of a clip change
 
 
 @dataclass(frozen=True)
@@ -22,10 +24,12 @@ class Clip:
     Attributes:
         waveform: stereo, in [-1, 1]; each second is resampled alone.
         pictures: n JPEGs in RGB (4:4:4), the frame on display in the middle of each second.
+        notes: what is odd about the files and was put right.
     """
 
     waveform: Float32[np.ndarray, "second channel sample"]
     pictures: tuple[bytes, ...]
+    notes: tuple[str, ...] = ()
 
 
 def decode(
@@ -53,19 +57,28 @@ def decode(
     Raises:
         DecodeError: if a file is missing, broken, cut off, too long, too large or too short.
     """
-
-    def joined(native: sound.Sound, rate: int, track: Track) -> Clip:
-        count = sound.whole_seconds(audio, native, rate, seconds)
+    with both(audio, video) as (heard, seen):
+        count = sound.whole_seconds(audio, heard, seconds)
         return Clip(
-            sound.segments(audio, native, rate, count=count, sample_rate=sample_rate),
+            sound.segments(audio, heard, count=count, sample_rate=sample_rate),
             pictures.at_middles(
-                track, count, short_side_px=short_side_px, jpeg_quality=jpeg_quality
+                seen, range(count), short_side_px=short_side_px, jpeg_quality=jpeg_quality
             ),
+            (*heard.notes, *seen.notes),
         )
 
+
+@contextmanager
+def both(audio: Path, video: Path) -> Iterator[tuple[sound.Sound, Track]]:
+    """Yield the sound of `audio` and the pictures of `video`; each file is opened once.
+
+    Raises:
+        DecodeError: if a file is missing, broken, cut off or too long, or lacks what is wanted.
+    """
     if audio == video:
         with demuxed(video, "audio", "video") as (heard, seen):
-            return joined(*sound.from_track(heard), seen)
-    native, rate = sound.of(audio)
-    with demuxed(video, "video") as (seen,):
-        return joined(native, rate, seen)
+            yield sound.from_track(heard), seen
+    else:
+        found = sound.of(audio)
+        with demuxed(video, "video") as (seen,):
+            yield found, seen

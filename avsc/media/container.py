@@ -5,20 +5,23 @@ Time zero is the earliest start of any sound or picture track, exact to the tick
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import chain
+from itertools import accumulate, chain
 from pathlib import Path
 from typing import Any, Literal, SupportsFloat
 
 import av
+
+from avsc.media import channels, lengths, signatures
+from avsc.media.packets import BARE, from_keyframe, without_tags
 
 MAX_DURATION_S = 600
 MAX_PIXELS = 8192 * 4320
 MAX_CLIP_PIXELS = 2**31  # of all pictures of a clip, in memory at a time
 MAX_BYTES = 2**30  # of a file, and of its packets unpacked
 MAX_PACKETS = 1_000_000
-TRUNCATED_S = 0.5  # a file may end so much before the end that it declares
+MAX_BACK_S = Fraction(1, 10)  # the clock of a picture track may run back by so much
 # Files that stand alone. Playlists (hls, concat, dash ...) would open others, wherever these lie.
 FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,flv,asf,mpegts,mpeg,ogg,mxf,nut,wtv,rm,dv,gxf,ivf,obu,"
@@ -26,8 +29,6 @@ FORMATS = (
     "wav,w64,flac,mp3,aac,loas,ac3,eac3,dts,aiff,caf,au,amr,ape,tta,wv"
 )
 ALONE = {"protocol_whitelist": "file", "format_whitelist": FORMATS}
-# A length that FFmpeg takes from a bit rate is a guess; these two kinds declare theirs.
-DECLARES_LENGTH = {"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"}
 
 Kind = Literal["audio", "video"]
 
@@ -43,20 +44,37 @@ def failure(path: Path, position_s: SupportsFloat, cause: str) -> DecodeError:
 
 @dataclass(frozen=True)
 class Track:
-    """The packets of one track in decoding order, and their decoder."""
+    """The packets of one track in decoding order, and their decoder.
+
+    Attributes:
+        path: of the file.
+        stream: av.VideoStream or av.AudioStream.
+        zero: time zero of the file, on the clock of the track.
+        packets: from the first that can be decoded on.
+        layout: names of the channels of a sound track.
+        is_counted: timestamps are no measurement: FFmpeg counts the packets of such a file.
+        notes: what is odd about the track and was put right.
+    """
 
     path: Path
-    stream: Any  # av.VideoStream or av.AudioStream
+    stream: Any
     zero: Fraction
     packets: tuple[av.Packet, ...]
+    layout: tuple[str, ...] = ()
+    is_counted: bool = False
+    notes: tuple[str, ...] = ()
 
-    def seconds(self, ticks: int | None) -> Fraction:
+    def seconds(self, ticks: int) -> Fraction:
         """Return the time of a timestamp of this track, in s after time zero."""
-        return (ticks or 0) * self.stream.time_base - self.zero
+        return ticks * self.stream.time_base - self.zero
 
     def span(self) -> tuple[Fraction, Fraction]:
         """Return when the track's content starts and ends, in s after time zero."""
-        shown = [(self.seconds(_pts(p)), _duration(p)) for p in self.packets if not p.is_discard]
+        shown = [
+            (self.seconds(at), _duration(p))
+            for p in self.packets
+            if not p.is_discard and (at := _ticks(p)) is not None
+        ]
         if not shown:
             raise failure(self.path, 0, f"its {self.stream.type} track is empty; fetch it again")
         return min(at for at, _ in shown), max(at + lasts for at, lasts in shown)
@@ -71,8 +89,8 @@ class Track:
         context.flush_buffers()  # an earlier call may have drained it, or stopped half-way
         context.skip_frame = "DEFAULT"
         for packet in chain(packets, [None]):
-            if packet is not None:
-                at = self.seconds(_pts(packet))
+            if packet is not None and (ticks := _ticks(packet)) is not None:
+                at = self.seconds(ticks)
             try:
                 yield from context.decode(packet)
             except av.FFmpegError as error:
@@ -80,7 +98,7 @@ class Track:
                 raise failure(self.path, at, cause) from error
 
 
-def _pts(packet: av.Packet) -> int | None:
+def _ticks(packet: av.Packet) -> int | None:
     return packet.dts if packet.pts is None else packet.pts
 
 
@@ -100,6 +118,23 @@ def check_file(path: Path) -> None:
 
 
 @contextmanager
+def opened(path: Path) -> Iterator[av.container.InputContainer]:
+    """Open `path` as a container that stands alone.
+
+    Raises:
+        DecodeError: if the file is missing, empty, too large, or of a kind that is not taken.
+    """
+    check_file(path)
+    try:  # "file:", for a name such as concat:... must stay the name of a file
+        container = av.open(f"file:{path}", options=ALONE, metadata_errors="replace")
+    except av.FFmpegError as error:
+        cause = f"no media file that FFmpeg reads, or cut off ({error.strerror}); fetch it again"
+        raise failure(path, 0, signatures.refusal(path) or cause) from error
+    with container:
+        yield container
+
+
+@contextmanager
 def demuxed(path: Path, *kinds: Kind) -> Iterator[tuple[Track, ...]]:
     """Open `path` and yield its best track of each kind, read in one pass.
 
@@ -108,20 +143,19 @@ def demuxed(path: Path, *kinds: Kind) -> Iterator[tuple[Track, ...]]:
     Raises:
         DecodeError: if the file is missing, broken, cut off or too long, or lacks a track.
     """
-    check_file(path)
-    try:
-        container = av.open(f"file:{path}", options=ALONE, metadata_errors="replace")
-    except av.FFmpegError as error:
-        cause = f"no media file that FFmpeg reads, or cut off ({error.strerror}); fetch it again"
-        raise failure(path, 0, cause) from error
-    with container:
+    with opened(path) as container:
         chosen = [_choose(path, container, kind) for kind in kinds]
-        yield _read(path, container, chosen)
+        layouts = [channels.of(s.codec_context) if s.type == "audio" else () for s in chosen]
+        zero, packets = _read(path, container, chosen)
+        yield tuple(
+            _track(Track(path, s, zero, tuple(packets[s.index]), layout), container.format.name)
+            for s, layout in zip(chosen, layouts, strict=True)
+        )
 
 
 def _choose(path: Path, container: av.container.InputContainer, kind: Kind) -> Any:
     stream: Any = container.streams.best(kind)
-    if stream is None or _is_cover(stream):
+    if stream is None or is_cover(stream):
         found = ", ".join(s.type for s in container.streams) or "nothing"
         raise failure(path, 0, f"no {kind} track (found: {found}); name a file that has one")
     context = stream.codec_context
@@ -136,7 +170,8 @@ def _choose(path: Path, container: av.container.InputContainer, kind: Kind) -> A
     return stream
 
 
-def _is_cover(stream: Any) -> bool:
+def is_cover(stream: Any) -> bool:
+    """Return whether a picture track is the cover of a sound."""
     return bool(stream.disposition & av.stream.Disposition.attached_pic)
 
 
@@ -150,36 +185,77 @@ def check_size(path: Path, width: int, height: int) -> None:
 
 def _read(
     path: Path, container: av.container.InputContainer, chosen: list[Any]
-) -> tuple[Track, ...]:
+) -> tuple[Fraction, dict[int, list[av.Packet]]]:
+    """Return time zero and the packets of each sound and picture track."""
     timed: list[Any] = [
-        s for s in container.streams if s.type in ("audio", "video") and not _is_cover(s)
+        s for s in container.streams if s.type in ("audio", "video") and not is_cover(s)
     ]
-    starts = [s.start_time * s.time_base for s in timed if s.start_time is not None]
-    zero = min(starts, default=Fraction(0))
+    others = [s for s in container.streams if s.type in ("subtitle", "data")]
+    known = [s.start_time * s.time_base for s in timed if s.start_time is not None]
+    zero = min(known, default=Fraction(0))
     packets: dict[int, list[av.Packet]] = {s.index: [] for s in timed}
-    ends, broken, size = dict.fromkeys(packets, Fraction(0)), None, 0
+    ends, size = dict.fromkeys((s.index for s in (*timed, *others)), Fraction(0)), 0
     try:
-        for count, packet in enumerate(container.demux(*timed)):
+        for count, packet in enumerate(container.demux(*timed, *others)):
             size += packet.size
             if size > MAX_BYTES or count > MAX_PACKETS:
                 cause = f"over {MAX_BYTES} bytes or {MAX_PACKETS} packets; cut it into clips"
                 raise failure(path, max(ends.values()), cause)
-            if packet.size:  # the empty ones at the end only ask for a flush
-                i, end = packet.stream_index, (_pts(packet) or 0) * packet.time_base - zero
+            if not packet.size:  # the empty ones at the end only ask for a flush
+                continue
+            i = packet.stream_index
+            if (at := _ticks(packet)) is not None:
+                ends[i] = max(ends[i], at * packet.time_base - zero + _duration(packet))
+            if i in packets:
                 packets[i].append(packet)
-                ends[i] = max(ends[i], end + _duration(packet))
                 check_duration(path, ends[i])
-                broken = ends[i] if packet.is_corrupt and broken is None else broken
     except av.FFmpegError as error:
-        at = max(ends.values())
-        raise failure(path, at, f"cannot read on ({error.strerror}); fetch it again") from error
-    declared = [(ends[s.index], (s.duration or 0) * s.time_base) for s in chosen]
-    declared.append((max(ends.values()), Fraction(container.duration or 0, av.time_base)))
-    if container.format.name in DECLARES_LENGTH:
-        _check_whole(path, zero, declared)
-    if broken is not None:
-        raise failure(path, broken, "a packet is marked as broken; fetch the file again")
-    return tuple(Track(path, s, zero, tuple(packets[s.index])) for s in chosen)
+        cause = f"cannot read on ({error.strerror}); fetch it again"
+        raise failure(path, max(ends.values()), cause) from error
+    if missing := lengths.shortfall(path, container, chosen, ends=ends, zero=zero):
+        found, declared = missing
+        cause = f"the file is cut off: it says {float(declared):.3f} s; fetch it again"
+        raise failure(path, found, cause)
+    return zero, packets
+
+
+def _track(track: Track, form: str) -> Track:
+    """Return a track without what cannot be decoded, checked."""
+    track = _without_cut_packet(track)
+    if track.stream.type == "audio" and form not in BARE:
+        return track
+    if track.stream.type == "audio":
+        kept, note = tuple(without_tags(track.packets)), "tags among its frames are left out"
+    else:
+        _check_clock(track)
+        kept = from_keyframe(track.packets)
+        note = "pictures before the first keyframe are left out"
+    notes = track.notes + ((note,) if len(kept) < len(track.packets) else ())
+    return replace(track, packets=kept, is_counted=form in BARE, notes=notes)
+
+
+def _without_cut_packet(track: Track) -> Track:
+    """Refuse broken packets, apart from the last one: a recording that was stopped ends in it."""
+    broken = [i for i, packet in enumerate(track.packets) if packet.is_corrupt]
+    if not broken:
+        return track
+    if broken[0] < len(track.packets) - 1:
+        at = track.seconds(_ticks(track.packets[broken[0]]) or 0)
+        raise failure(track.path, at, "a packet is marked as broken; fetch the file again")
+    note = f"the last packet of its {track.stream.type} is cut off, and left out"
+    return replace(track, packets=track.packets[:-1], notes=(note,))
+
+
+def _check_clock(track: Track) -> None:
+    """Refuse pictures without times, or with times that run back as where two files were joined."""
+    if track.packets and all(_ticks(packet) is None for packet in track.packets):
+        cause = "its pictures have no times; put them into an mp4, at their rate"
+        raise failure(track.path, 0, cause)
+    known = [track.seconds(packet.dts) for packet in track.packets if packet.dts is not None]
+    for newest, at in zip(accumulate(known, max), known, strict=True):
+        if at < newest - MAX_BACK_S:
+            cause = f"the clock of its pictures runs back to {float(at):.3f} s; cut the file there"
+            raise failure(track.path, newest, cause)
 
 
 def check_duration(path: Path, duration_s: SupportsFloat) -> None:
@@ -188,11 +264,3 @@ def check_duration(path: Path, duration_s: SupportsFloat) -> None:
         raise failure(
             path, MAX_DURATION_S, f"longer than {MAX_DURATION_S} s; cut the file into clips"
         )
-
-
-def _check_whole(path: Path, zero: Fraction, ends: list[tuple[Fraction, Fraction]]) -> None:
-    for found, declared in ends:
-        # Matroska declares an end counted from 0, not from time zero.
-        if max(found, found + zero) < declared - TRUNCATED_S:
-            cause = f"the file is cut off: it says {float(declared):.3f} s; fetch it again"
-            raise failure(path, found, cause)

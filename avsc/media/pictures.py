@@ -29,16 +29,16 @@ BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 
 
 def at_middles(
-    track: Track, count: int, *, short_side_px: int, jpeg_quality: int
+    track: Track, seconds: range, *, short_side_px: int, jpeg_quality: int
 ) -> tuple[bytes, ...]:
-    """Return a JPEG for each of the seconds 0 to `count` - 1.
+    """Return a JPEG for each of the `seconds`.
 
     Raises:
         DecodeError: if the pictures start too late, end too early, are too large for their number,
             or are broken.
     """
-    _limit_pixels(track, count)
-    middles = [Fraction(2 * k + 1, 2) for k in range(count)]
+    _limit_pixels(track, len(seconds))
+    middles = [Fraction(2 * k + 1, 2) for k in seconds]
     _check_span(track, middles[0], middles[-1])
     turned = [
         _turned(track.path, frame, _scaled(track, frame, short_side_px))
@@ -66,16 +66,24 @@ def _check_declared(track: Track, count: int, most: int) -> None:
         raise failure(track.path, 0, f"{cause}; scale them or cut the file")
 
 
+def covered(track: Track) -> tuple[int, int]:
+    """Return the first second that has a picture, and the end of the last one.
+
+    A picture may be missing for SLACK_S between it and the middle of its second.
+    """
+    start, end = track.span()
+    half = Fraction(1, 2)
+    return max(0, math.ceil(start - half - SLACK_S)), math.floor(end + half + SLACK_S)
+
+
 def _check_span(track: Track, first: Fraction, last: Fraction) -> None:
     start, end = track.span()
-    within = (
-        f"s (within {float(SLACK_S)} s); leave the clip out or set decode.seconds to its length"
-    )
+    within = f"(within {float(SLACK_S)} s); leave the clip out, or cut its sound to its pictures"
     if start > first + SLACK_S:
-        cause = f"the pictures start here, expected one at {float(first)} {within}"
+        cause = f"the pictures start here, expected one at {float(first)} s {within}"
         raise failure(track.path, start, cause)
     if end < last - SLACK_S:
-        cause = f"the pictures end here, expected one at {float(last)} {within}"
+        cause = f"the pictures end here, expected one at {float(last)} s {within}"
         raise failure(track.path, end, cause)
 
 
@@ -92,7 +100,11 @@ def _scaled(
             f"pictures scale to {size[0]}x{size[1]} px, expected at most {MAX_SIDE_PX} px a side"
         )
         raise failure(track.path, 0, f"{cause}, as JPEG holds; crop them")
-    rgb = frame.reformat(*size, format="rgb24", interpolation=LANCZOS, threads=1)
+    try:
+        rgb = frame.reformat(*size, format="rgb24", interpolation=LANCZOS, threads=1)
+    except av.FFmpegError as error:
+        cause = f"no way from {frame.format.name} pictures to RGB ({error.strerror})"
+        raise failure(track.path, 0, f"{cause}; convert the file") from error
     return rgb.to_ndarray()
 
 

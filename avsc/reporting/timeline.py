@@ -33,7 +33,7 @@ class Panel:
         spans: start and end of each row of `probs`, in s.
         probs: scene probabilities.
         whole: of the file.
-        pictures: a JPEG for each second, or none.
+        pictures: a JPEG for each second from the first span on, or none.
     """
 
     title: str
@@ -109,7 +109,7 @@ def _marks(panel: Panel, top: Px) -> Iterator[Mark]:
     scale = (RIGHT - LEFT - WHOLE) / end
     top += TITLE
     if panel.pictures:
-        yield from _strip(panel.pictures, top, scale)
+        yield from _strip(panel.pictures, top, scale, start=panel.spans[0][0])
         top += STRIP
     for row, i in enumerate(panel.order):
         y, scene = top + ROW * row, panel.scenes[i]
@@ -135,7 +135,7 @@ def _cell(p: float, x: Px, y: Px, width: Px, means: str) -> Iterator[Mark]:
         yield Words(x + (width - gap) / 2, y + ROW / 2, f"{100 * p:.0f}", "middle", 11, ink)
 
 
-def _strip(pictures: Sequence[bytes], top: Px, scale: Px) -> Iterator[Mark]:
+def _strip(pictures: Sequence[bytes], top: Px, scale: Px, *, start: int) -> Iterator[Mark]:
     with Image.open(io.BytesIO(pictures[0])) as first:
         shape = first.width / first.height
     tall = STRIP - 8
@@ -143,7 +143,7 @@ def _strip(pictures: Sequence[bytes], top: Px, scale: Px) -> Iterator[Mark]:
     for second in range(0, len(pictures), every):
         width = min(every * scale - 2, tall * shape)
         height = width / shape
-        x = LEFT + WHOLE + second * scale
+        x = LEFT + WHOLE + (start + second) * scale
         if second == 0 or x + width <= RIGHT:
             yield Photo(x, top + tall - height, width, height, pictures[second])
 

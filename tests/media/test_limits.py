@@ -60,7 +60,7 @@ def test_pictures_too_large_for_their_number_are_never_decoded_whatever_is_decla
     with container.demuxed(film, "video") as (track,):
         monkeypatch.setattr(pictures, "_check_declared", lambda *_: None)
         with pytest.raises(DecodeError, match=r"film\.mp4 at .* broken video packet"):
-            pictures.at_middles(track, 1, short_side_px=48, jpeg_quality=90)
+            pictures.at_middles(track, range(1), short_side_px=48, jpeg_quality=90)
 
 
 HLS = "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{}\n#EXT-X-ENDLIST\n"
@@ -82,7 +82,7 @@ def test_a_playlist_opens_no_other_file(
     with container.demuxed(other, "audio", "video"):
         pass
     (tmp_path / name).write_text(text.format(other.name if relative else other))
-    expected = rf"{name} at 0.000 s: no media file that FFmpeg reads"
+    expected = rf"{name} at 0\.000 s: a playlist is not taken; name the file that it plays"
     with pytest.raises(DecodeError, match=expected), container.demuxed(tmp_path / name, "video"):
         pass
 

@@ -73,7 +73,7 @@ def test_before_the_first_frame_the_first_is_shown_and_after_the_last_the_last(
 def test_pictures_that_end_early_are_refused_with_the_position(film, write_wav, clip_of, noise):
     expected = (
         r"film\.mp4 at 11\.8\d\d s: the pictures end here, expected one at 13\.5 s "
-        r"\(within 0\.5 s\); leave the clip out or set decode\.seconds to its length"
+        r"\(within 0\.5 s\); leave the clip out, or cut its sound to its pictures"
     )
     with pytest.raises(DecodeError, match=expected):
         clip_of(write_wav(noise(14, rate=8000), 8000), film)

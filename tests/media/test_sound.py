@@ -160,11 +160,6 @@ def test_sound_that_is_not_scaled_to_one_is_refused(write_wav, waveform, noise):
         waveform(write_wav(sound, 48000, subtype="FLOAT"))
 
 
-def test_more_than_two_channels_are_refused(write_wav, waveform, noise):
-    with pytest.raises(DecodeError, match="6 channels, expected 1 or 2; mix the sound to stereo"):
-        waveform(write_wav(noise(1, channels=6), 48000))
-
-
 @pytest.mark.parametrize("rate", [100, 1_000_000])
 def test_a_rate_that_no_recorder_has_is_refused(write_wav, waveform, noise, rate):
     with pytest.raises(DecodeError, match=f"sampled at {rate} Hz, expected 4000 to 192000 Hz"):

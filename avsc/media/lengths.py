@@ -1,0 +1,92 @@
+"""The lengths that files declare, against what they hold.
+
+A length is compared with what it is the length of: a track's own with that track, a file's with all
+of its tracks. A length that FFmpeg derives from a bit rate or from the last timestamp is no
+declaration and is ignored.
+"""
+
+import re
+from collections.abc import Mapping
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+
+TRUNCATED_S = 0.5  # a file may end so much before the end that it declares
+OF_TRACKS = ("mov,mp4,m4a,3gp,3g2,mj2",)
+OF_FILES = ("flv", "asf", "wav", "w64", "aiff", "caf", "au", "ape", "tta", "wv")
+CLOCK = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")  # of Matroska's tags
+XING = (b"Xing", b"Info", b"VBRI")
+MP3_FRAME = 4096  # bytes: no frame is longer
+
+Spans = Mapping[int, Fraction]
+
+
+def shortfall(
+    path: Path,
+    container: av.container.InputContainer,
+    chosen: list[Any],
+    *,
+    ends: Spans,
+    zero: Fraction,
+) -> tuple[Fraction, Fraction] | None:
+    """Return where a file that is cut off ends, and where it says so; None for a whole one.
+
+    Args:
+        path: of the file.
+        container: the file, read to its end.
+        chosen: the tracks that are wanted.
+        ends: where the packets of each stream end, in s after time zero.
+        zero: time zero of the file, in s on its clock.
+    """
+    for found, declared in _declared(path, container, chosen, ends):
+        # Matroska declares an end counted from 0, not from time zero.
+        if max(found, found + zero) < declared - Fraction(TRUNCATED_S):
+            return found, declared
+    return None
+
+
+def _declared(
+    path: Path, container: av.container.InputContainer, chosen: list[Any], ends: Spans
+) -> list[tuple[Fraction, Fraction]]:
+    name = container.format.name
+    whole = max(ends.values(), default=Fraction(0)), Fraction(container.duration or 0, av.time_base)
+    tracks = [(ends[s.index], (s.duration or 0) * s.time_base) for s in chosen]
+    if name in OF_TRACKS:
+        return tracks
+    if name == "avi":  # of sound at variable rates, avi's own length is often wrong
+        return [both for s, both in zip(chosen, tracks, strict=True) if s.type == "video"]
+    if name == "matroska,webm":
+        tags = [_tagged(s) for s in chosen]
+        own = [(ends[s.index], t) for s, t in zip(chosen, tags, strict=True) if t is not None]
+        return own if len(own) == len(chosen) else [whole]
+    if name == "mp3":
+        return tracks if _has_frame_count(path) else []
+    return [whole] if name in OF_FILES else []
+
+
+def _tagged(stream: Any) -> Fraction | None:
+    """Return the end of a Matroska track, as its tags have it."""
+    for key, value in stream.metadata.items():
+        if key.startswith("DURATION") and (found := CLOCK.match(value)):
+            hours, minutes, seconds = found.groups()
+            return 3600 * int(hours) + 60 * int(minutes) + Fraction(seconds)
+    return None
+
+
+def _has_frame_count(path: Path) -> bool:
+    """Return whether the first frame of an mp3 says how many follow."""
+    with path.open("rb") as f:
+        head = f.read(10)
+        f.seek(10 + id3_size(head) if head.startswith(b"ID3") else 0)
+        frame = f.read(MP3_FRAME)
+    return any(frame.find(name, 0, 64) > 0 for name in XING)
+
+
+def id3_size(head: bytes) -> int:
+    """Return the size of an ID3v2 tag after its ten bytes of header."""
+    size = 0
+    for byte in head[6:10]:  # seven bits each
+        size = size << 7 | byte & 0x7F
+    return size
