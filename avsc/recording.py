@@ -65,9 +65,7 @@ def read(path: Path, audio: Path | None, decode: Mapping[str, Any]) -> Recording
         start, end = pictures.covered(seen)
         end = min(end, heard_s)
         if start >= end:
-            cause = (
-                f"pictures from {start} s on and {heard_s} s of sound, expected a second of both"
-            )
+            cause = f"pictures from {start} s on, {heard_s} s of sound, expected a second of both"
             raise container.failure(path, start, f"{cause}; name another file, or give --audio")
         jpegs = pictures.at_middles(seen, range(start, end), **size)
         whole_s = max(heard.seconds, float(seen.span()[1]))
@@ -82,7 +80,7 @@ def read(path: Path, audio: Path | None, decode: Mapping[str, Any]) -> Recording
     return Recording(waveform, jpegs, tuple(notes), start)
 
 
-def _tracks(path: Path) -> set[str]:
+def _tracks(path: Path) -> set[container.Kind]:
     """Return which of audio and video there is in a file, without reading on.
 
     Raises:
@@ -93,7 +91,9 @@ def _tracks(path: Path) -> set[str]:
     if not path.exists():
         raise container.failure(path, 0, "there is no such file; check its name")
     with container.opened(path) as file:
-        return {s.type for s in file.streams if not container.is_cover(s)} & {"audio", "video"}
+        kinds: tuple[container.Kind, ...] = ("audio", "video")
+        found = {s.type for s in file.streams if not container.is_cover(s)}
+        return {kind for kind in kinds if kind in found}
 
 
 def _pictures(path: Path, size: Mapping[str, int]) -> Recording:
