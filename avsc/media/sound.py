@@ -171,7 +171,7 @@ def _mix(path: Path, names: Sequence[str]) -> tuple[Parts | None, tuple[str, ...
     return parts, (f"{len(names)} channels ({'+'.join(names)}) are mixed down to stereo",)
 
 
-def _stereo(block: Samples, parts: Parts | None) -> Samples:
+def _stereo(block: Samples, parts: Parts | None) -> Float32[np.ndarray, "sample heard"]:
     return block if parts is None else channels.mixed(block, parts)
 
 

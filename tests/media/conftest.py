@@ -36,6 +36,8 @@ def write_container(tmp_path):
         sound_codec="pcm_s16le",
         sound_start=0.0,
         sound_cut=lambda _: False,
+        layout=None,
+        subtitle_s=None,
         gop=12,
         codec="libx264",
         options=None,
@@ -59,8 +61,12 @@ def write_container(tmp_path):
                 streams.append((video, _pictures(pictures, times)))
             if sound is not None:
                 audio = file.add_stream(sound_codec, rate=rate)
-                audio.layout = ["mono", "stereo"][sound.shape[1] - 1]
-                streams.append((audio, _blocks(sound, rate, sound_start, audio.format, sound_cut)))
+                audio.layout = layout or ["mono", "stereo"][sound.shape[1] - 1]
+                streams.append((audio, _blocks(sound, rate, sound_start, audio, sound_cut)))
+            if subtitle_s is not None:
+                written = file.add_stream("subrip")
+                file.start_encoding()
+                file.mux(_subtitle(written, *subtitle_s))
             for stream, frames in streams:
                 for frame in (*frames, None):
                     for packet in stream.encode(frame):
@@ -78,8 +84,18 @@ def _pictures(pictures, times):
         yield frame
 
 
-def _blocks(sound, rate, start, sample_format, is_cut):
-    layout = ["mono", "stereo"][sound.shape[1] - 1]
+def _subtitle(stream, start_s, end_s):
+    packet = av.Packet(b"hello")
+    packet.stream, packet.time_base = stream, MS
+    packet.pts = packet.dts = 1000 * start_s
+    packet.duration = 1000 * (end_s - start_s)
+    return packet
+
+
+def _blocks(sound, rate, start, stream, is_cut):
+    sample_format = stream.format
+    if sound.shape[1] > 7:  # PyAV cannot fill more planes; it converts packed samples itself
+        sample_format = sample_format.packed
     for first in range(0, len(sound), 1024):
         block = sound[first : first + 1024].astype(np.float32)
         if is_cut(first / rate):
@@ -89,7 +105,7 @@ def _blocks(sound, rate, start, sample_format, is_cut):
             block = np.round(block * 2.0 ** (bits - 1)).astype(f"int{bits}")
         planar = sample_format.is_planar
         samples = np.ascontiguousarray(block.T if planar else block.reshape(1, -1))
-        frame = av.AudioFrame.from_ndarray(samples, format=sample_format.name, layout=layout)
+        frame = av.AudioFrame.from_ndarray(samples, format=sample_format.name, layout=stream.layout)
         frame.rate, frame.pts = rate, first + round(start * rate)
         frame.time_base = Fraction(1, rate)
         yield frame
