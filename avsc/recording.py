@@ -105,7 +105,7 @@ def _pictures(path: Path, size: Mapping[str, int]) -> Recording:
             raise container.failure(path, end, cause)
         start = min(pictures.covered(track)[0], count - 1)
         jpegs = pictures.at_middles(track, range(start, count), **size)
-        return Recording(None, jpegs, track.notes, start)
+        return Recording(None, jpegs, tuple(track.notes), start)
 
 
 def _sound(path: Path, sample_rate: int) -> Recording:

@@ -61,7 +61,7 @@ class Line:
             block = self._moved(block, at)
         self._append(block)
 
-    def _moved(self, block: Samples, at: Fraction) -> Samples:
+    def _moved(self, block: Samples, at: Fraction) -> Float32[np.ndarray, "kept channel"]:
         slip = at - self.end
         if abs(slip - self.slip) > MAX_GAP_S:
             cause = f"the sound before ends at {float(self.end):.3f} s; cut the file there"

@@ -5,7 +5,7 @@ Time zero is the earliest start of any sound or picture track, exact to the tick
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import accumulate, chain
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any, Literal, SupportsFloat
 import av
 
 from avsc.media import channels, lengths, signatures
-from avsc.media.packets import BARE, from_keyframe, without_tags
+from avsc.media.packets import BARE, OPEN, from_keyframe, without_tags
 
 MAX_DURATION_S = 600
 MAX_PIXELS = 8192 * 4320
@@ -53,7 +53,8 @@ class Track:
         packets: from the first that can be decoded on.
         layout: names of the channels of a sound track.
         is_counted: timestamps are no measurement: FFmpeg counts the packets of such a file.
-        notes: what is odd about the track and was put right.
+        is_open: the file declares no length, and may have been stopped inside its last packet.
+        notes: what is odd about the track and was put right; decoding may add to them.
     """
 
     path: Path
@@ -62,7 +63,13 @@ class Track:
     packets: tuple[av.Packet, ...]
     layout: tuple[str, ...] = ()
     is_counted: bool = False
-    notes: tuple[str, ...] = ()
+    is_open: bool = False
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def named(self) -> str:
+        """Return what the track holds, for people."""
+        return "sound" if self.stream.type == "audio" else "pictures"
 
     def seconds(self, ticks: int) -> Fraction:
         """Return the time of a timestamp of this track, in s after time zero."""
@@ -94,6 +101,9 @@ class Track:
             try:
                 yield from context.decode(packet)
             except av.FFmpegError as error:
+                if self.is_open and packet is self.packets[-1]:
+                    self.notes.append(f"the last packet of its {self.named} is cut off")
+                    return
                 cause = f"broken {self.stream.type} packet ({error.strerror}); fetch the file again"
                 raise failure(self.path, at, cause) from error
 
@@ -221,41 +231,43 @@ def _read(
 
 def _track(track: Track, form: str) -> Track:
     """Return a track without what cannot be decoded, checked."""
-    track = _without_cut_packet(track)
-    if track.stream.type == "audio" and form not in BARE:
-        return track
-    if track.stream.type == "audio":
-        kept, note = tuple(without_tags(track.packets)), "tags among its frames are left out"
-    else:
-        _check_clock(track)
+    _check_clock(track)
+    track = replace(track, is_counted=form in BARE, is_open=form in OPEN)
+    if any(packet.is_corrupt for packet in track.packets):
+        track = _without_cut_packet(track)
+    if track.stream.type == "video":
         kept = from_keyframe(track.packets)
         note = "pictures before the first keyframe are left out"
-    notes = track.notes + ((note,) if len(kept) < len(track.packets) else ())
-    return replace(track, packets=kept, is_counted=form in BARE, notes=notes)
-
-
-def _without_cut_packet(track: Track) -> Track:
-    """Refuse broken packets, apart from the last one: a recording that was stopped ends in it."""
-    broken = [i for i, packet in enumerate(track.packets) if packet.is_corrupt]
-    if not broken:
+    elif track.is_counted:
+        kept, note = tuple(without_tags(track.packets)), "tags among its frames are left out"
+    else:
         return track
-    if broken[0] < len(track.packets) - 1:
-        at = track.seconds(_ticks(track.packets[broken[0]]) or 0)
-        raise failure(track.path, at, "a packet is marked as broken; fetch the file again")
-    note = f"the last packet of its {track.stream.type} is cut off, and left out"
-    return replace(track, packets=track.packets[:-1], notes=(note,))
+    notes = [*track.notes, note] if len(kept) < len(track.packets) else track.notes
+    return replace(track, packets=kept, notes=notes)
 
 
 def _check_clock(track: Track) -> None:
-    """Refuse pictures without times, or with times that run back as where two files were joined."""
-    if track.packets and all(_ticks(packet) is None for packet in track.packets):
+    """Refuse pictures without times, and times that run back as where two files were joined."""
+    if track.stream.type == "video" and all(_ticks(p) is None for p in track.packets):
         cause = "its pictures have no times; put them into an mp4, at their rate"
         raise failure(track.path, 0, cause)
     known = [track.seconds(packet.dts) for packet in track.packets if packet.dts is not None]
     for newest, at in zip(accumulate(known, max), known, strict=True):
         if at < newest - MAX_BACK_S:
-            cause = f"the clock of its pictures runs back to {float(at):.3f} s; cut the file there"
-            raise failure(track.path, newest, cause)
+            cause = f"the clock of its {track.named} runs back to {float(at):.3f} s"
+            raise failure(track.path, newest, f"{cause}; cut the file there")
+
+
+def _without_cut_packet(track: Track) -> Track:
+    """Refuse broken packets, apart from the last one: a recording that was stopped ends in it."""
+    first = next(p for p in track.packets if p.is_corrupt)
+    if first is not track.packets[-1] or not track.is_open:
+        cause = "a packet is marked as broken; fetch the file again"
+        raise failure(track.path, track.seconds(_ticks(first) or 0), cause)
+    if track.stream.codec_context.name.startswith("pcm_"):
+        return track  # half a packet is as good as a whole one
+    note = f"the last packet of its {track.named} is cut off"
+    return replace(track, packets=track.packets[:-1], notes=[note])
 
 
 def check_duration(path: Path, duration_s: SupportsFloat) -> None:

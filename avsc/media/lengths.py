@@ -55,8 +55,8 @@ def _declared(
     tracks = [(ends[s.index], (s.duration or 0) * s.time_base) for s in chosen]
     if name in OF_TRACKS:
         return tracks
-    if name == "avi":  # of sound at variable rates, avi's own length is often wrong
-        return [both for s, both in zip(chosen, tracks, strict=True) if s.type == "video"]
+    if name == "avi":  # FFmpeg shortens the duration itself; for sound the count is often wrong
+        return [(ends[s.index], s.frames * s.time_base) for s in chosen if s.type == "video"]
     if name == "matroska,webm":
         tags = [_tagged(s) for s in chosen]
         own = [(ends[s.index], t) for s, t in zip(chosen, tags, strict=True) if t is not None]

@@ -8,6 +8,7 @@ from avsc.media.lengths import id3_size
 
 # Files of bare frames. FFmpeg finds the frames by their first bytes and counts them for timestamps.
 BARE = ("mp3", "aac", "loas", "ac3", "eac3", "dts")
+OPEN = (*BARE, "mpegts", "mpeg", "ogg", "wav", "h264", "hevc", "amr")  # may end anywhere
 TAGS = (b"ID3", b"TAG", b"APETAGEX", b"LYRICSBEGIN")
 ID3_HEADER = 10  # bytes
 

@@ -64,8 +64,7 @@ def write_container(tmp_path):
                 audio.layout = layout or ["mono", "stereo"][sound.shape[1] - 1]
                 streams.append((audio, _blocks(sound, rate, sound_start, audio, sound_cut)))
             if subtitle_s is not None:
-                written = file.add_stream("subrip")
-                file.start_encoding()
+                written = file.add_mux_stream("subrip")
                 file.mux(_subtitle(written, *subtitle_s))
             for stream, frames in streams:
                 for frame in (*frames, None):
