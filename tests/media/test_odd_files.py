@@ -294,17 +294,7 @@ def test_a_gif_converted_to_mp4_is_read(tmp_path, write_container, grays, indice
     assert indices(read(path)) == [5, 15]
 
 
-# pictures that no JPEG holds
-
-
-def test_pictures_too_wide_for_a_jpeg_are_refused(write_container, clip_of, write_wav, noise):
-    wide = np.zeros((2, 4000, 3), np.uint8)
-    path = write_container("wide.mkv", pictures=[wide] * 2, times=[0, 0.5], codec="ffv1")
-    expected = r"a picture of 4000x2 px, 96000x48 px when scaled, expected sides up to 65500 px; cr"
-    with pytest.raises(DecodeError, match=expected):
-        clip_of(write_wav(noise(1), 48000), path)
-    cropped = write_container("c.mkv", pictures=[wide[:, :64]] * 2, times=[0, 0.5], codec="ffv1")
-    assert len(clip_of(write_wav(noise(1), 48000), cropped).pictures) == 1
+# notes
 
 
 def test_clips_carry_the_notes_of_their_sound(write_container, film, clip_of, noise):
