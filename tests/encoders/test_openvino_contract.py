@@ -1,20 +1,15 @@
 """What every network of avsc/encoders/ gives by OpenVINO; a new one is tested by being there."""
 
 from concurrent.futures import ThreadPoolExecutor
-from importlib import import_module
 
 import numpy as np
 import pytest
 
-import avsc.encoders
 from avsc.precision import How, tune
+from tests.encoders.contract import NETWORKS, SCOPES, make, media
 
 pytest.importorskip("avsc.openvino", reason="needs the extra openvino")
 BY_OPENVINO = How(engine="openvino")
-
-
-def make(name, **params):
-    return avsc.encoders.create(name, **import_module(f"avsc.encoders.{name}").TINY, **params)
 
 
 def by_openvino(*args, **params):
@@ -23,29 +18,13 @@ def by_openvino(*args, **params):
     return encoder
 
 
-NETWORKS = [
-    (name, scope)
-    for name in avsc.encoders.names()
-    for scope in ("segment", "clip")
-    if hasattr(make(name), "model")
-]
-
-
-def media(encoder, *, rows=4):
-    """Return rows of noise that the encoder takes; two seconds each where it takes clips."""
-    rng, seconds = np.random.default_rng(0), 2 if encoder.scope == "clip" else 1
-    if encoder.modality == "video":
-        return rng.integers(0, 256, (rows, seconds, 48, 64, 3), dtype=np.uint8)
-    return rng.uniform(-0.5, 0.5, (rows, 2, seconds * 16000)).astype(np.float32)
-
-
 def same_bits(found, expected):
     assert found.keys() == expected.keys()
     for name, array in expected.items():
         np.testing.assert_array_equal(found[name], array)
 
 
-@pytest.fixture(scope="module", params=NETWORKS, ids="-".join)
+@pytest.fixture(scope="module", params=[(n, s) for n in NETWORKS for s in SCOPES], ids="-".join)
 def named(request):
     return request.param
 

@@ -1,31 +1,13 @@
 """What the views of every file of avsc/encoders/ must do; a new one is tested by being there."""
 
-from importlib import import_module
-
 import numpy as np
 import pytest
 import torch
 
-import avsc.encoders
-
-NAMES = avsc.encoders.names()
+from tests.encoders.contract import NAMES, NETWORKS, SCOPES, apart, make, media
 
 
-def make(name, **params):
-    return avsc.encoders.create(name, **import_module(f"avsc.encoders.{name}").TINY, **params)
-
-
-def media(encoder, *, rows=4, seed=0):
-    """Return rows of noise that the encoder takes; two seconds each where it takes clips."""
-    rng, seconds = np.random.default_rng(seed), 2 if encoder.scope == "clip" else 1
-    if encoder.modality == "video":
-        return rng.integers(0, 256, (rows, seconds, 48, 64, 3), dtype=np.uint8)
-    return rng.uniform(-0.5, 0.5, (rows, 2, seconds * 16000)).astype(np.float32)
-
-
-@pytest.fixture(
-    scope="module", params=[(n, s) for n in NAMES for s in ("segment", "clip")], ids="-".join
-)
+@pytest.fixture(scope="module", params=[(n, s) for n in NAMES for s in SCOPES], ids="-".join)
 def encoder(request):
     name, scope = request.param
     return make(name, scope=scope)
@@ -43,14 +25,14 @@ def test_the_first_view_has_the_bits_of_the_plain_embedding(encoder):
 def test_no_two_views_of_a_row_are_alike(encoder):
     for row in encoder.views(media(encoder), count=3, seed=0):
         for one, other in [(0, 1), (0, 2), (1, 2)]:
-            assert not np.allclose(row[one], row[other], atol=1e-5)
+            apart(row[one], row[other], f"views {one} and {other} of a row")
 
 
 def test_a_seed_gives_its_views_bit_for_bit_and_another_gives_others(encoder):
     x = media(encoder)
     first, again, other = (encoder.views(x, count=2, seed=seed) for seed in (3, 3, 4))
     np.testing.assert_array_equal(first, again)
-    assert not np.allclose(first[:, 1], other[:, 1], atol=1e-5)
+    apart(first[:, 1], other[:, 1], "views of two seeds")
 
 
 def test_more_views_leave_the_earlier_ones_as_they_are(encoder):
@@ -105,7 +87,7 @@ def test_views_refuse_what_the_encoder_refuses(encoder):
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
-@pytest.mark.parametrize("name", [n for n in NAMES if hasattr(make(n), "model")])
+@pytest.mark.parametrize("name", NETWORKS)
 def test_the_gpu_gives_the_views_that_the_cpu_gives(name):
     x = media(make(name))
     on_gpu = make(name, device="cuda").views(x, count=3, seed=0)
