@@ -16,6 +16,7 @@ import torch
 import bench
 from avsc.device import device
 from avsc.threads import cores
+from bench import _page
 from bench._turns import Row
 
 
@@ -97,26 +98,31 @@ def _cpu() -> str:
     return found[0] if found else platform.processor() or platform.machine()
 
 
-def run(modules: Sequence[ModuleType], *, quick: bool, output: Path | None) -> None:
+def run(
+    modules: Sequence[ModuleType], *, quick: bool, output: Path | None, kept: bool = False
+) -> None:
     """Run benchmarks one after the other; print each table, and write the page, when it is there.
 
     Args:
         modules: files of bench/.
         quick: whether to do too little work for numbers that mean something.
         output: the page, as Markdown; None writes none.
+        kept: whether other sections of the page stay as they are.
     """
-    facts = "\n".join(f"- {name}: {value}" for name, value in machine().items())
-    page = [f"# Benchmarks{' (quick: the numbers mean nothing)' if quick else ''}\n\n{facts}\n"]
-    print(page[0])  # noqa: T201
+    facts = machine()
+    page, sections = _page.top(facts, quick=quick), {}
+    print(page)  # noqa: T201
+    if kept and output and output.is_file():
+        page = output.read_text("utf-8")
     for module in modules:
         about, _, more = (module.__doc__ or "").partition("\n")
         start = time.monotonic()
         table = markdown(module.results(quick=quick))
         print(f"{about} ({time.monotonic() - start:.0f} s)\n{table}\n", flush=True)  # noqa: T201
-        page.append("\n\n".join(filter(None, [f"## {about}", more.strip(), table])) + "\n")
+        sections[about] = "\n\n".join(filter(None, [more.strip(), table]))
         if output:
             output.parent.mkdir(parents=True, exist_ok=True)
-            output.write_text("\n".join(page), "utf-8")
+            output.write_text(_page.merged(page, sections, facts), "utf-8")
 
 
 def main(name: str = "") -> None:
@@ -127,10 +133,11 @@ def main(name: str = "") -> None:
     """
     parser = argparse.ArgumentParser(description=bench.__doc__)
     parser.add_argument("--quick", action="store_true", help="small work, to see that it runs")
-    parser.add_argument("--output", type=Path, help="write the tables there as Markdown")
+    parser.add_argument("--output", type=Path, help="page of the tables, as Markdown")
     if not name:
         parser.add_argument("names", nargs="*", choices=[*names(), []], help="default: all")
     asked = parser.parse_args()
     chosen = [name] if name else asked.names or names()
     modules = [importlib.import_module(f"bench.{n}") for n in chosen]
-    run(modules, quick=asked.quick, output=asked.output)
+    some = len(chosen) < len(names()) and not asked.quick
+    run(modules, quick=asked.quick, output=asked.output, kept=some)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench import _floor, _table, _turns
+from bench import _floor, _page, _table, _turns
 from bench._table import markdown, names
 
 CLOSE = {  # the largest difference that two ways of computing the same may have, by benchmark
@@ -185,6 +185,31 @@ def test_the_command_line_writes_the_tables_it_is_asked_for(monkeypatch, tmp_pat
     assert "quick: the numbers mean nothing" in page.read_text()
     assert "## Scalogram: 290 wavelet bands" in page.read_text()
     assert "| 120 frames x 167 bands" in capsys.readouterr().out
+
+
+FACTS = {"CPU": "one", "load when it began": "0.5"}
+
+
+def test_named_benchmark_replaces_its_section_and_keeps_others():
+    page = _page.merged(_page.top(FACTS, quick=False), {"A: a.": "old", "C: c.": "kept"}, FACTS)
+    later = FACTS | {"load when it began": "0.7"}
+    found = _page.merged(page, {"A: a.": "new", "B: b.": "added"}, later)
+    assert found == (
+        "# Benchmarks\n\n- CPU: one\n- load when it began: 0.5\n"
+        "\n## A: a.\n\nnew\n\n## B: b.\n\nadded\n\n## C: c.\n\nkept\n"
+    )
+
+
+def test_section_measured_on_another_machine_names_it():
+    page = _page.merged(_page.top(FACTS, quick=False), {"A: a.": "old"}, FACTS)
+    found = _page.merged(page, {"B: b.": "added"}, FACTS | {"CPU": "two"})
+    assert found.endswith("## B: b.\n\n- CPU: two\n- load when it began: 0.5\n\nadded\n")
+
+
+def test_startup_measures_help_and_the_imports_of_a_stage():
+    rows = import_module("bench.startup").results(quick=True)
+    assert [row["work"] for row in rows] == ["avsc --help", "import stages.code"]
+    assert all(row["took_s"] > 0 and row["CPU_s"] > 0 for row in rows)
 
 
 def test_an_unknown_benchmark_is_refused(monkeypatch, capsys):
