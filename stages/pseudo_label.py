@@ -1,5 +1,6 @@
 """pseudo_label: logits of the taggers -> data/pseudo_labels.parquet, metrics/pseudo_labels.json."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -8,18 +9,19 @@ import numpy as np
 from avsc import params
 from avsc.artifacts import embeddings, manifest, metrics, pseudo_labels, truth
 from avsc.scoring import tagging
-from avsc.training.pseudo_labels import probabilities
+from avsc.training import pseudo_labels as pseudo
+
+log = logging.getLogger(__name__)
 
 
 def main() -> None:
     p = params.load("pseudo_label")
-    everything = [
-        r["clip_id"] for r in manifest.read(Path("data/manifest/media.csv"), manifest.MEDIA)
-    ]
+    clips = manifest.read(Path("data/manifest/media.csv"), manifest.MEDIA)
+    fold = {r["clip_id"]: r["fold"] for r in clips}
     kinds = pseudo_labels.KINDS
     directories = {k: Path("data/embeddings") / p[k]["tagger"] for k in kinds}
     tagged = set.intersection(*(embeddings.clips(d) for d in directories.values()))
-    ids = [c for c in everything if c in tagged]
+    ids = [c for c in fold if c in tagged]
 
     scores: dict[str, Any] = {"data": params.load("data")}
     names: dict[str, list[list[str]]] = {}
@@ -30,10 +32,14 @@ def main() -> None:
         embeddings.check_rows({directories[k]: t.count for k, t in found.items()}, ids)
     for kind, tags in found.items():
         block = p[kind]
-        probs, count = probabilities(
+        probs, count = pseudo.probabilities(
             tags.rows, tags.count, activation=block["activation"], pooling=block["pooling"]
         )
-        labels = probs >= block["threshold"]
+        training = np.repeat([fold[c] == "train" for c in ids], count)
+        cut = {key: block[key] for key in ("threshold", "quantile") if key in block}
+        labels = probs >= pseudo.least_probability(probs, training, **cut)
+        if doubt := pseudo.doubtful(labels, activation=block["activation"]):
+            log.warning("pseudo_label.%s: %s", kind, doubt)
         classes[kind] = tags.classes
         names[kind] = [[tags.classes[j] for j in np.flatnonzero(row)] for row in labels]
         whole = block["pooling"] != "none" or tags.scope == "clip"

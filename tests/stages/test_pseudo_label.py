@@ -1,0 +1,48 @@
+"""pseudo_label warns of taggers whose labels say nothing, and follows what the warning says."""
+
+import json
+import logging
+
+import numpy as np
+import yaml
+
+from avsc.artifacts import manifest, shard
+from stages import pseudo_label
+
+CLASSES = 100
+
+
+def write(root, objects):
+    """Write 20 clips of a second, whose taggers are sure of one class and near the rest."""
+    rng, clips = np.random.default_rng(0), [f"c{i}" for i in range(20)]
+    logits = rng.normal(4, 1, (20, CLASSES)).astype(np.float32)
+    logits[np.arange(20), np.arange(20)] += 8
+    for kind in ("ears", "eyes"):
+        arrays = {c: (f"key of {c}", {"logits": logits[i : i + 1]}) for i, c in enumerate(clips)}
+        about = {"scope": "segment", "classes": json.dumps([f"k{j}" for j in range(CLASSES)])}
+        shard.write(root / f"data/embeddings/{kind}/s.h5", arrays, about=about, quarantined={})
+    files = {"audio": "a.wav", "video": "a.mp4", "audio_sha256": "0" * 64, "video_sha256": "0" * 64}
+    rows = [{"clip_id": c, "fold": "train" if c != "c0" else "test"} | files for c in clips]
+    manifest.write(root / "data/manifest/media.csv", manifest.MEDIA, rows)
+    events = {"tagger": "ears", "activation": "softmax", "pooling": "max", "quantile": 0.95}
+    block = {"truth": "none", "events": events, "objects": objects}
+    (root / "params.yaml").write_text(yaml.safe_dump({"data": "toy", "pseudo_label": block}))
+
+
+def test_dense_labels_are_warned_of_and_the_remedy_makes_them_few(tmp_path, monkeypatch, caplog):
+    monkeypatch.chdir(tmp_path)
+    eyes = {"tagger": "eyes", "activation": "sigmoid", "pooling": "max", "threshold": 0.9216}
+    write(tmp_path, eyes)
+    with caplog.at_level(logging.WARNING):
+        pseudo_label.main()
+    (warning,) = caplog.messages
+    assert warning.startswith("pseudo_label.objects: 9")  # nine of ten sigmoids pass
+    assert "take activation: softmax; and set quantile: 0.95 in place of threshold" in warning
+
+    caplog.clear()
+    del eyes["threshold"]
+    write(tmp_path, eyes | {"activation": "softmax", "quantile": 0.95})
+    pseudo_label.main()
+    assert not caplog.messages
+    found = json.loads((tmp_path / "metrics/pseudo_labels.json").read_text())
+    assert abs(found["objects"]["labels_per_item"] - 5) < 0.5
