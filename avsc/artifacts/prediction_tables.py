@@ -13,14 +13,19 @@ A labels csv has a column of names (`clip_id`, or file names) and `scene_label`.
 """
 
 import csv
-import io
 import re
-from collections.abc import Collection
+import sys
+from array import array
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float64, Int
+
+from avsc import tables
 
 NAMES = ("clip_id", "aid", "filename_audio_video", "filename_audio", "filename_video", "filename")
 CLIP_NAMES = ("aid", "clip_id")  # one row a clip, whatever the name looks like
@@ -28,6 +33,7 @@ STATED = ("scene_pred", "scene_label")
 MEDIA = re.compile(r"(\.(wav|mp4|flac|ogg|mp3|m4a|avi|mkv|mov|webm))+$", re.IGNORECASE)
 SECOND = re.compile(r"(.+)_(\d{1,9})", re.ASCII)
 MAX_BYTES = 2**30
+MAX_NUMBERS = 2**26  # probabilities of a file
 
 
 @dataclass(frozen=True)
@@ -62,16 +68,28 @@ def read(path: Path, *, clips: Collection[str] = ()) -> PredictionTable:
     Raises:
         ValueError: if it is no such file; the message names the line.
     """
-    header, rows = _fields(path)
-    names = _name_column(path, header)
-    classes = tuple(c for c in header if c not in NAMES and c not in STATED)
-    if len(classes) < 2 or "" in classes:
-        raise ValueError(
-            f"{path} has columns {header}, expected one of probabilities for each of two or more "
-            "classes, all with names; write the table without a row index"
-        )
-    clip_id, segment = _seconds([clip_name(row[names]) for row in rows], header[names], clips)
-    column = {name: [row[header.index(name)] for row in rows] for name in STATED if name in header}
+    with _opened(path) as (header, rows):
+        names = _name_column(path, header)
+        classes = tuple(c for c in header if c not in NAMES and c not in STATED)
+        if len(classes) < 2 or "" in classes:
+            raise ValueError(
+                f"{path} has columns {header}, expected one of probabilities for each of two or "
+                "more classes, all with names; write the table without a row index"
+            )
+        place = {name: header.index(name) for name in STATED if name in header}
+        columns = [header.index(name) for name in classes]
+        clip_names, numbers = [], array("d")
+        column: dict[str, list[str]] = {name: [] for name in place}
+        for line, row in rows:
+            clip_names.append(clip_name(row[names]))
+            numbers.extend(_numbers(path, line, [row[i] for i in columns], classes))
+            for name, at in place.items():
+                column[name].append(sys.intern(row[at]))
+            if len(numbers) > MAX_NUMBERS:
+                raise ValueError(
+                    f"{path} has more than {MAX_NUMBERS} probabilities; is it one prediction file?"
+                )
+    clip_id, segment = _seconds(clip_names, header[names], frozenset(clips))
     # beside scene_pred, scene_label is the truth; alone, it is what the system chose
     stated = column.get("scene_pred", column.get("scene_label"))
     truth = column.get("scene_label") if "scene_pred" in column else None
@@ -79,9 +97,9 @@ def read(path: Path, *, clips: Collection[str] = ()) -> PredictionTable:
         clip_id,
         segment,
         classes,
-        _numbers(path, header, rows, classes),
+        np.frombuffer(numbers).reshape(-1, len(classes)),
         None if stated is None else _chosen(path, stated, classes),
-        None if truth is None else _one_scene_each(path, clip_id, truth),
+        None if truth is None else _one_scene_each(path, zip(clip_id, truth, strict=True)),
     )
 
 
@@ -91,14 +109,15 @@ def read_labels(path: Path) -> dict[str, str]:
     Raises:
         ValueError: if columns are absent, or a clip has two scenes.
     """
-    header, rows = _fields(path)
-    if "scene_label" not in header:
-        raise ValueError(
-            f"{path} has columns {header}, expected 'scene_label'; "
-            "give the csv with labels, such as fold1_evaluate.csv"
-        )
-    names, scene = _name_column(path, header), header.index("scene_label")
-    return _one_scene_each(path, [clip_name(r[names]) for r in rows], [r[scene] for r in rows])
+    with _opened(path) as (header, rows):
+        if "scene_label" not in header:
+            raise ValueError(
+                f"{path} has columns {header}, expected 'scene_label'; "
+                "give the csv with labels, such as fold1_evaluate.csv"
+            )
+        names, scene = _name_column(path, header), header.index("scene_label")
+        labels = ((clip_name(row[names]), sys.intern(row[scene])) for _, row in rows)
+        return _one_scene_each(path, labels)
 
 
 def clip_name(file: str) -> str:
@@ -121,26 +140,41 @@ def scene_in_name(clip_id: str, classes: Collection[str]) -> str:
     )
 
 
-def _fields(path: Path) -> tuple[list[str], list[list[str]]]:
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[list[str], Iterator[tuple[int, list[str]]]]]:
+    """Yield the header of a table, and its rows with their numbers."""
     if (size := path.stat().st_size) > MAX_BYTES:
         raise ValueError(f"{path} has {size} bytes, expected at most {MAX_BYTES}; is it a table?")
     try:
-        text = path.read_bytes().decode("utf-8-sig")
-        delimiter = "\t" if "\t" in text.split("\n", 1)[0] else ","
-        lines = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            delimiter = "\t" if "\t" in file.readline(tables.MAX_LINE) else ","
+            file.seek(0)
+            lines = tables.rows(file, delimiter=delimiter)
+            (_, header), first = next(lines, (0, [])), next(lines, (0, []))
+            if not first[1]:
+                raise ValueError(
+                    f"{path} has {bool(header):d} lines, expected a header and a line an item"
+                )
+            yield header, _even(path, len(header), chain([first], lines))
     except (UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"{path} is no UTF-8 table ({error}); save it as csv or tsv") from error
-    while lines and not lines[-1]:
-        lines.pop()
-    if len(lines) < 2:
-        raise ValueError(f"{path} has {len(lines)} lines, expected a header and a line an item")
-    header, *rows = lines
-    for number, row in enumerate(rows, start=2):
-        if len(row) != len(header):
+
+
+def _even(
+    path: Path, width: int, rows: Iterable[tuple[int, list[str]]]
+) -> Iterator[tuple[int, list[str]]]:
+    """Yield rows as long as the header; blank ones may stand at the end."""
+    blank = 0
+    for line, row in rows:
+        if not row:
+            blank = blank or line
+        elif blank or len(row) != width:
             raise ValueError(
-                f"{path}:{number} has {len(row)} fields, expected {len(header)} as in the header"
+                f"{path}:{blank or line} has {0 if blank else len(row)} fields, expected {width} "
+                "as in the header"
             )
-    return header, rows
+        else:
+            yield line, row
 
 
 def _name_column(path: Path, header: list[str]) -> int:
@@ -154,30 +188,27 @@ def _name_column(path: Path, header: list[str]) -> int:
 
 
 def _seconds(
-    names: list[str], column: str, clips: Collection[str]
+    names: list[str], column: str, clips: frozenset[str]
 ) -> tuple[list[str], Int[np.ndarray, " row"] | None]:
-    parts = [SECOND.fullmatch(name) for name in names]
-    whole = column in CLIP_NAMES or not set(names).isdisjoint(clips)
-    if whole or not all(parts):
+    if column in CLIP_NAMES or any(name in clips for name in names):
         return names, None
-    cut = [(m[1], int(m[2])) for m in parts if m]
-    return [clip for clip, _ in cut], np.array([second for _, second in cut])
+    cut, seconds = [], array("q")
+    for name in names:
+        if not (found := SECOND.fullmatch(name)):
+            return names, None
+        cut.append(sys.intern(found[1]))
+        seconds.append(int(found[2]))
+    return cut, np.frombuffer(seconds, np.int64)
 
 
-def _numbers(
-    path: Path, header: list[str], rows: list[list[str]], classes: tuple[str, ...]
-) -> Float64[np.ndarray, "row scene"]:
-    place = [header.index(scene) for scene in classes]
-    probs = np.empty((len(rows), len(classes)))
-    for i, row in enumerate(rows):
-        try:
-            probs[i] = [float(row[j]) for j in place]
-        except ValueError as error:
-            raise ValueError(
-                f"{path}:{i + 2}: {error}, expected a probability in each of "
-                f"{', '.join(classes)}; is one of these no class?"
-            ) from error
-    return probs
+def _numbers(path: Path, line: int, cells: list[str], classes: tuple[str, ...]) -> list[float]:
+    try:
+        return [float(cell) for cell in cells]
+    except ValueError as error:
+        raise ValueError(
+            f"{path}:{line}: {error}, expected a probability in each of {', '.join(classes)}; is "
+            "one of these no class?"
+        ) from error
 
 
 def _chosen(path: Path, stated: list[str], classes: tuple[str, ...]) -> Int[np.ndarray, " row"]:
@@ -190,9 +221,9 @@ def _chosen(path: Path, stated: list[str], classes: tuple[str, ...]) -> Int[np.n
     return np.array([place[scene] for scene in stated])
 
 
-def _one_scene_each(path: Path, clip_id: list[str], labels: list[str]) -> dict[str, str]:
+def _one_scene_each(path: Path, labels: Iterable[tuple[str, str]]) -> dict[str, str]:
     scenes: dict[str, str] = {}
-    for clip, scene in zip(clip_id, labels, strict=True):
+    for clip, scene in labels:
         if scenes.setdefault(clip, scene) != scene:
             raise ValueError(
                 f"{path} gives {clip!r} the scenes {scenes[clip]!r} and {scene!r}, expected one; "

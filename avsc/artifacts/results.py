@@ -4,11 +4,12 @@ A JSON file is what it holds; a csv is a list of rows, {column: text as it stand
 """
 
 import csv
-import io
 import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+from avsc import tables
 
 
 def read(directory: Path, names: Iterable[str]) -> dict[str, Any]:
@@ -46,14 +47,19 @@ def read_json(path: Path) -> Any:
 
 
 def _table(path: Path) -> list[dict[str, str]]:
+    found = []
     try:
-        text = path.read_bytes().decode("utf-8")
-        header, *rows = csv.reader(io.StringIO(text, newline=""), strict=True)
-    except (ValueError, csv.Error) as error:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = tables.rows(file)
+            _, header = next(rows, (0, []))
+            if not header:
+                raise csv.Error("no header")
+            for line, row in rows:
+                if len(row) != len(header):
+                    raise ValueError(f"{path}:{line} has not {len(header)} fields; run `dvc repro`")
+                found.append(dict(zip(header, row, strict=True)))
+    except (UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"{path} is no table ({error}); delete it and run `dvc repro`") from error
-    if not text.endswith("\n"):
+    if not path.read_bytes().endswith(b"\n"):
         raise ValueError(f"{path} is cut off in its last line; delete it and run `dvc repro`")
-    for line, row in enumerate(rows, start=2):
-        if len(row) != len(header):
-            raise ValueError(f"{path}:{line} has not {len(header)} fields; run `dvc repro`")
-    return [dict(zip(header, row, strict=True)) for row in rows]
+    return found

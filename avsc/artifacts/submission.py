@@ -8,15 +8,15 @@ scene_label    the scene that the system chose
 """
 
 import csv
-import io
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float64
 
+from avsc import tables
 from avsc.escaping import csv_cell
 
 NAMED = ("filename", "scene_label")
@@ -34,6 +34,7 @@ SCENES = (
 )
 ITEMS = 72_000  # of the official set, 0.wav to 71999.wav
 MAX_BYTES = 2**30
+MAX_ROWS = 1_000_000
 TOLERANCE = 0.011  # rows of 3 decimals sum to 0.99 to 1.01
 
 Offence = tuple[str, str]  # a kind, and where it is
@@ -79,19 +80,22 @@ def check(
     """
     if (size := path.stat().st_size) > MAX_BYTES:
         return [("no text table", f"{path} has {size} bytes, expected at most {MAX_BYTES}")]
+    lines: dict[str, list[int]] = defaultdict(list)
     try:
-        text = path.read_bytes().decode("utf-8")
-        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter="\t", strict=True))
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = tables.rows(file, delimiter="\t", most=MAX_ROWS)
+            _, header = next(rows, (0, []))
+            if not header:
+                return [("no text table", f"{path} is empty")]
+            found = list(_columns(header, scenes))
+            if len(header) < len(NAMED):
+                return found
+            for number, row in rows:
+                found += _row(number, row, header, tolerance)
+                lines[row[0] if row else ""].append(number)
     except (UnicodeDecodeError, csv.Error) as error:
         return [("no text table", f"{path}: {error}; write UTF-8 with fields split by tabs")]
-    if not rows:
-        return [("no text table", f"{path} is empty")]
-    header, *body = rows
-    found = list(_columns(header, scenes))
-    if len(header) < len(NAMED):
-        return found
-    found += [o for n, row in enumerate(body, start=2) for o in _row(n, row, header, tolerance)]
-    return found + list(_items(body, names))
+    return found + list(_items(lines, names))
 
 
 def _columns(header: Sequence[str], scenes: Sequence[str]) -> Iterator[Offence]:
@@ -139,13 +143,10 @@ def _number(text: str) -> float | None:
         return None
 
 
-def _items(body: Sequence[Sequence[str]], names: Sequence[str]) -> Iterator[Offence]:
-    lines: dict[str, list[int]] = defaultdict(list)
-    for number, row in enumerate(body, start=2):
-        lines[row[0] if row else ""].append(number)
+def _items(lines: Mapping[str, list[int]], names: Sequence[str]) -> Iterator[Offence]:
     wanted = dict.fromkeys(names)
-    if len(body) != len(wanted):
-        yield "count", f"{len(body)} items; expected {len(wanted)}"
+    if (count := sum(map(len, lines.values()))) != len(wanted):
+        yield "count", f"{count} items; expected {len(wanted)}"
     for name, at in lines.items():
         if name not in wanted:
             yield "unknown items", f"line {at[0]}: {name!r}"

@@ -1,18 +1,19 @@
 """The csv files of a data set, read with every fault noted."""
 
 import csv
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from avsc import tables
 from avsc.datasets.offenders import Offenders
 
 MEDIA = ("audio", "video")
 MAX_BYTES = 2**30
+MAX_ROWS = 1_000_000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Line:
     """What one csv line says of a clip; None where the csv has no such column."""
 
@@ -77,24 +78,29 @@ def _fields(
         what = f"{name}: {size} bytes, expected at most {MAX_BYTES}"
         offenders.add("text that cannot be read", what)
         return [], [], False
+    header: list[str] = []
+    even: list[tuple[int, list[str]]] = []
+    count = 0
     try:
-        text = (root / name).read_bytes().decode("utf-8-sig")
-        reader = csv.reader(
-            io.StringIO(text, newline=""),
-            delimiter="\t" if "\t" in text.split("\n", 1)[0] else ",",
-            strict=True,
-        )
-        rows = [(reader.line_num, row) for row in reader if row]
+        with (root / name).open(encoding="utf-8-sig", newline="") as file:
+            delimiter = "\t" if "\t" in file.readline(tables.MAX_LINE) else ","
+            file.seek(0)
+            for number, row in tables.rows(file, delimiter=delimiter, most=MAX_ROWS):
+                if not row:
+                    continue
+                if not header:
+                    header = [cell.strip() for cell in row]
+                    continue
+                count += 1
+                if len(row) == len(header):
+                    even.append((number, row))
+                else:
+                    what = f"{name}:{number} has {len(row)} fields, its header {len(header)}"
+                    offenders.add("ragged row", what)
     except (UnicodeDecodeError, csv.Error) as error:
         offenders.add("text that cannot be read", f"{name}: {error}")
         return [], [], False
-    if len(rows) < 2:
-        offenders.add("csv without rows", f"{name} has {len(rows)} lines")
+    if not count:
+        offenders.add("csv without rows", f"{name} has {bool(header):d} lines")
         return [], [], False
-    header = [cell.strip() for cell in rows[0][1]]
-    even = [(number, row) for number, row in rows[1:] if len(row) == len(header)]
-    for number, row in rows[1:]:
-        if len(row) != len(header):
-            what = f"{name}:{number} has {len(row)} fields, its header {len(header)}"
-            offenders.add("ragged row", what)
-    return header, even, len(even) == len(rows) - 1
+    return header, even, len(even) == count
