@@ -79,7 +79,7 @@ def fetch(
     except KeyboardInterrupt:
         say("error: interrupted; what came is kept, run again to continue")
         os._exit(130)  # an ordinary end waits a minute for a server that sends nothing
-    typer.echo(f"{source.title}: all of it is in {target}")
+    typer.echo(line(f"{source.title}: all of it is in {target}"))
 
 
 def _agree(source: sources.Source, target: Path, *, accepted: bool) -> None:

@@ -7,7 +7,7 @@ import typer
 
 from avsc import spelling
 from avsc.cli.examples import taught
-from avsc.cli.telling import stop
+from avsc.cli.telling import line, stop
 
 app = typer.Typer(help="Profiles: the files of params/.", no_args_is_help=True)
 ACTIVE, PROFILES = Path("params.yaml"), Path("params")
@@ -34,7 +34,7 @@ def list_() -> None:
         stop(_NONE)
     now = active()
     for name, path in profiles().items():
-        typer.echo(f"{'*' if name == now else ' '} {name:12} {_about(path)}")
+        typer.echo(f"{'*' if name == now else ' '} {line(name):12} {line(_about(path))}")
     if now is None:
         typer.echo(f"{ACTIVE} is none of them: it has edits of its own, or is not there")
 

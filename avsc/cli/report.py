@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from avsc.cli.telling import stop
+from avsc.cli.telling import line, stop
 
 PAGE = Path("reports/index.html")
 
@@ -33,7 +33,7 @@ def report(
     if not PAGE.is_file():
         stop(f"{PAGE} is not there; `avsc report --rebuild` makes it (at the project's root)")
     page = PAGE.resolve()
-    typer.echo(page)
+    typer.echo(line(page))
     if show and not webbrowser.open(page.as_uri()):
         stop(f"no browser to open {page.as_uri()} with; open it yourself")
 

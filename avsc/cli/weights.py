@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from avsc.cli.examples import taught
-from avsc.cli.telling import USAGE, stop
+from avsc.cli.telling import USAGE, line, stop
 
 app = typer.Typer(help="Parameters of encoders, in files.", no_args_is_help=True)
 
@@ -43,7 +43,7 @@ def convert(
     except (OSError, ValueError) as error:
         stop(error)
     size = sum(tensor.numel() for tensor in state.values())
-    typer.echo(f"{target}: {len(state)} tensors, {size} numbers, {len(names)} classes")
+    typer.echo(f"{line(target)}: {len(state)} tensors, {size} numbers, {len(names)} classes")
     typer.echo(f"sha256: {files.digest(target)}")
 
 

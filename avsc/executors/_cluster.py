@@ -88,6 +88,24 @@ def connected(address: str | None) -> Iterator[None]:
         yield
 
 
+def own_address() -> tuple[str, int]:
+    """Return where Ray's process of this node listens."""
+    own = ray.get_runtime_context().get_node_id()
+    node = next(n for n in ray.nodes() if n["NodeID"] == own)
+    return node["NodeManagerAddress"], node["NodeManagerPort"]
+
+
+def check_node(address: tuple[str, int]) -> None:
+    """Raise an error if Ray's process of this node is dead: Ray ends the driver seconds later."""
+    try:
+        socket.create_connection(address, timeout=ANSWER_S).close()
+    except OSError as error:
+        raise ClusterError(
+            "Ray's process of this node (raylet) was ended by another program, or by the system "
+            "for want of memory; run again, which goes on from the finished blocks"
+        ) from error
+
+
 def _check_answers(address: str) -> None:
     """Raise an error if nobody listens, of which Ray would take minutes to be sure."""
     host, _, port = address.rpartition(":")

@@ -13,16 +13,27 @@ from contextlib import contextmanager
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import ray
 from ray.exceptions import RayError, RayTaskError
 
 from avsc.executors import Job, Worker
-from avsc.executors._cluster import ClusterError, connected, enter, environment, share, token
+from avsc.executors._cluster import (
+    ClusterError,
+    check_node,
+    connected,
+    enter,
+    environment,
+    own_address,
+    share,
+    token,
+)
 
 ATTEMPTS = 3
 PATIENCE_S = 600.0
+CHECK_S = 1.0  # between two looks at whether Ray lives
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +92,8 @@ class Executor:
                 process: Any = kind.remote()
                 return process, process.open.remote(root, seen, [factory])
 
-            yield from _Run(jobs, start).results(min(each.workers, len(jobs)))
+            run = _Run(jobs, start, partial(check_node, own_address()))
+            yield from run.results(min(each.workers, len(jobs)))
 
 
 class _Process:
@@ -102,11 +114,17 @@ class _Run:
     Args:
         jobs: to be made.
         start: starts a process, and returns it with a reference that is ready when it is open.
+        check: raises an error if no results can come any more.
     """
 
-    def __init__(self, jobs: Sequence[Job], start: Callable[[], tuple[Any, Any]]) -> None:
+    def __init__(
+        self,
+        jobs: Sequence[Job],
+        start: Callable[[], tuple[Any, Any]],
+        check: Callable[[], None],
+    ) -> None:
         self.waiting = deque(jobs)
-        self.start = start
+        self.start, self.check = start, check
         self.opening: dict[Any, Any] = {}  # {reference: process}
         self.idle: list[Any] = []
         self.making: dict[Any, tuple[Any, Job, int]] = {}  # {results: (process, job, their number)}
@@ -134,7 +152,11 @@ class _Run:
         self.opening[reference] = process
 
     def _ready(self) -> Any:
-        found, _ = ray.wait([*self.opening, *self.making], timeout=PATIENCE_S)
+        found: list[Any] = []
+        end = monotonic() + PATIENCE_S
+        while not found and monotonic() < end:
+            found, _ = ray.wait([*self.opening, *self.making], timeout=min(CHECK_S, PATIENCE_S))
+            self.check()
         if not found and not self.making:
             raise ClusterError(
                 f"no worker could be started in {PATIENCE_S:g} s, expected room for one; is the "

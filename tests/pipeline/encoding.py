@@ -50,6 +50,7 @@ class Encoding:
         stays: a node whose processes stay at their tenth clip for ever, and the others wait for it.
         refused: a clip that is an error.
         kills: a clip that kills its process; "opening" kills before that.
+        kills_node: a clip that kills the process of its node that started its own.
     """
 
     log: Path
@@ -57,6 +58,7 @@ class Encoding:
     stays: str = ""
     refused: str = ""
     kills: str = ""
+    kills_node: str = ""
 
     def __call__(self):
         self.tell("opened")
@@ -91,6 +93,9 @@ class Encoding:
     def die_at(self, what):
         if what == self.kills:
             os.kill(os.getpid(), signal.SIGKILL)
+        if what == self.kills_node:
+            os.kill(os.getppid(), signal.SIGKILL)
+            until(lambda: False)
 
     def stay(self):
         if node() != self.stays:

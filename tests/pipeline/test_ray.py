@@ -1,7 +1,10 @@
 """Extraction on a Ray cluster whose nodes are processes of this machine, on 127.0.0.1."""
 
 import os
+import re
 import shutil
+import subprocess
+import sys
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -175,6 +178,26 @@ def test_a_cluster_that_never_has_room_ends_the_run(cluster, encoding, monkeypat
     execute.share = lambda _nodes: Share(workers=1, cpus=1000, gpus=0)
     with pytest.raises(executor.ClusterError, match=r"no worker could be started in 0.1 s"):
         extract(Path("x"), KEYS, encoding(), about={}, execute=execute)
+
+
+def test_run_whose_own_node_dies_says_so_and_the_next_one_goes_on(project):
+    folder = tempfile.mkdtemp(prefix="ray")
+
+    def run(*last):
+        command = [sys.executable, "-m", "tests.pipeline.on_ray", str(project / "log"), *last]
+        env = os.environ | {"RAY_TMPDIR": folder}
+        return subprocess.run(command, env=env, capture_output=True, text=True)
+
+    failed = run("clip20")
+    assert failed.returncode == 1
+    assert (
+        "error: Ray's process of this node (raylet) was ended by another program" in failed.stderr
+    )
+    assert "run again, which goes on from the finished blocks" in failed.stderr
+    again = run()
+    assert again.returncode == 0, again.stderr
+    assert re.fullmatch(r"\d+ encoded, 0 kept, 0 taken over, [1-9]\d* resumed, .*", again.stdout)
+    shutil.rmtree(folder)
 
 
 def test_the_stages_give_the_bytes_of_local_and_the_switch_reruns_nothing(

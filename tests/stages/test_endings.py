@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import yaml
 
@@ -18,13 +19,13 @@ pytestmark = [pytest.mark.slow, pytest.mark.fault, pytest.mark.timeout(300)]
 
 ROUNDS = 2 * int(os.environ.get("AVSC_FAULT_ROUNDS", "2"))
 CLIPS = [f"c{i:02d}" for i in range(24)]
-DEAF = {"encoder": "fbank", "weights": "none", "sample_rate": 32000}  # the clips have 16 kHz
-HEARING = {"encoder": "fbank", "weights": "none"}
+EARS = {"encoder": "fbank", "weights": "none"}
 
 
 @pytest.fixture
 def project(tmp_path):
     clips = {c: toy_clips.decoded(i, seconds=5) for i, c in enumerate(CLIPS)}
+    clips["c12"]["waveform"][:] = np.nan
     toy_clips.write(tmp_path / "data", dict.fromkeys(CLIPS, "test"), clips)
     return tmp_path
 
@@ -38,7 +39,8 @@ def decode(root):
 
 
 def embed(_root):
-    return {"embed": {"it": DEAF}}, "takes one second of 32000 samples"
+    """One clip has no finite samples."""
+    return {"embed": {"it": EARS}}, "while it worked on 'c12'"
 
 
 def embed_that_cannot_write(root):
@@ -46,12 +48,11 @@ def embed_that_cannot_write(root):
     journal = root / ".avsc/data/embeddings/it/journal"
     journal.parent.mkdir(parents=True)
     journal.touch()
-    return {"embed": {"it": HEARING}}, "journal"
+    return {"embed": {"it": EARS}}, "journal"
 
 
 def disturb(_root):
-    asked = {"encoder": "fbank", "weights": "none", "gain_db": [3]}
-    return {"embed": {"it": DEAF}, "disturb": {"it": asked}}, "takes one second of 32000 samples"
+    return {"embed": {"it": EARS}, "disturb": {"it": EARS | {"gain_db": [3]}}}, "gain_db_3/c12"
 
 
 def finetune(root):
