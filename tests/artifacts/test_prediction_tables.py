@@ -170,3 +170,11 @@ def test_a_clip_name_tells_its_scene(name, scene):
 def test_a_name_that_tells_no_scene_is_refused_with_the_remedy(name):
     with pytest.raises(ValueError, match=f"'{name}' tells no scene, .* --labels"):
         prediction_tables.scene_in_name(name, ["metro"])
+
+
+def test_more_probabilities_than_any_file_has_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(prediction_tables, "MAX_NUMBERS", 4)
+    two = "aid\tbus\tpark\na\t1\t0\nb\t1\t0\n"
+    assert len(prediction_tables.read(written(tmp_path, two)).probs) == 2
+    with pytest.raises(ValueError, match=r"table\.tsv has more than 4 probabilities; is it one"):
+        prediction_tables.read(written(tmp_path, two + "c\t1\t0\n"))

@@ -228,3 +228,12 @@ def test_names_in_a_submission_are_no_formulas(tmp_path):
     assert (tmp_path / "s.csv").read_text() == (
         "filename\tscene_label\t'=1+1\tbus\n'@0.wav\t'=1+1\t0.75\t0.25\n"
     )
+
+
+def test_more_rows_than_any_submission_has_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(submission, "MAX_ROWS", 2)
+    path, scenes = tmp_path / "s.csv", ("bus", "park")
+    submission.write(path, ["0.wav", "1.wav", "2.wav"], np.array([[0.75, 0.25]] * 3), scenes)
+    ((kind, where),) = submission.check(path, names=["0.wav"], scenes=scenes)
+    assert kind == "no text table"
+    assert "more than 2 rows" in where

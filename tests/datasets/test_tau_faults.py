@@ -2,7 +2,7 @@
 
 import pytest
 
-from avsc.datasets import tau
+from avsc.datasets import listing, tau
 from tests.datasets.toy_tau import (
     HEADER,
     SCENES,
@@ -366,3 +366,9 @@ def test_clip_whose_name_tells_another_scene_is_refused_with_both_scenes(tmp_pat
     write_csv(tmp_path / "meta.csv", [*HEADER, "identifier"], meta)
     rows = tau.index(tmp_path, seed=0)
     assert {r.scene_label for r in rows if r.audio == TRAIN[0][0]} == {"park"}
+
+
+def test_more_rows_than_any_data_set_has_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(listing, "MAX_ROWS", len(TRAIN) - 1)
+    error = refused(write(tmp_path))
+    assert f"fold1_train.csv: more than {len(TRAIN) - 1} rows" in str(error)

@@ -57,7 +57,7 @@ def write(
     """Write a demo world under `root`; the same arguments give the same bytes on the same machine.
 
     Args:
-        root: where the data set goes; must be empty or absent.
+        root: where the data set goes; must hold no file.
         seed: not negative.
         truth: csv of clip_id, second, events, objects (names joined by ";"), a row a clip-second.
         train_locations: number of locations of each scene in the training fold.
@@ -74,7 +74,7 @@ def write(
 
     Raises:
         ValueError: if an argument is out of range or a scene unknown.
-        FileExistsError: if `root` holds anything.
+        FileExistsError: if `root` holds a file.
     """
     scenes = SCENES if scenes is None else tuple(scenes)
     counts = {
@@ -112,7 +112,7 @@ def _check(
         raise ValueError(f"found {low}, expected at least 1 of each")
     if odd := {name: px for name, px in sizes.items() if px < 16 or px % 2}:
         raise ValueError(f"found {odd}; H.264 takes even sizes, and a picture needs 16 px or more")
-    if root.exists() and any(root.iterdir()):
+    if any(path.is_file() for path in root.rglob("*")):
         raise FileExistsError(f"{root} is not empty; remove it, or write the demo world elsewhere")
 
 

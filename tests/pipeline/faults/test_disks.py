@@ -18,7 +18,15 @@ from tests.pipeline.faults.breaking import (
 
 pytestmark = [pytest.mark.slow, pytest.mark.fault, pytest.mark.timeout(600)]
 
-WRITERS = ("index", "pseudo_label", "pretrain ast", "train fused", "study heads", "score fused")
+WRITERS = (
+    "synthesize demo",
+    "index",
+    "pseudo_label",
+    "pretrain ast",
+    "train fused",
+    "study heads",
+    "score fused",
+)
 FULL = """
 import resource
 from contextlib import contextmanager
