@@ -83,9 +83,16 @@ def predict(p: Predictor, recording: Recording) -> Timeline:
     return Timeline(p.scenes, shown, probs, recording.pictures, (*recording.notes, *notes))
 
 
+def lacking(recording: Recording) -> str | None:
+    """Return the modality that a recording lacks, None if it has both."""
+    if recording.waveform is None:
+        return "audio"
+    return None if recording.pictures else "video"
+
+
 def _lacks(p: Predictor, recording: Recording) -> tuple[str | None, list[str]]:
     """Return the modality that the experiment wants and the recording lacks, and what to say."""
-    absent = "audio" if recording.waveform is None else None if recording.pictures else "video"
+    absent = lacking(recording)
     if absent is None:
         return None, []
     what = LACKING[absent]

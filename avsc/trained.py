@@ -46,14 +46,15 @@ class Predictor:
         return self.fitted.config["scope"] == "clip"
 
 
-def names(root: Path = Path()) -> list[str]:
+def names(root: str | Path = Path()) -> list[str]:
     """Return the experiments of params.yaml that have been trained."""
+    root = Path(root)
     named = params.load("train", root / "params.yaml") or {}
     return [n for n in named if (root / "data/models" / n / "config.json").is_file()]
 
 
-def best_on_validation(root: Path = Path()) -> str:
-    """Return the trained experiment with the lowest macro log-loss on the validation fold.
+def ranked_on_validation(root: str | Path = Path()) -> list[str]:
+    """Return the trained experiments, the lowest macro log-loss on the validation fold first.
 
     Experiments that classify seconds come before those that classify whole clips, for the losses
     of the two cannot be compared. No label of the test fold is read.
@@ -62,12 +63,21 @@ def best_on_validation(root: Path = Path()) -> str:
         FileNotFoundError: if nothing is trained.
         ValueError: if a file is damaged.
     """
+    root = Path(root)
     losses = {name: _validation_loss(root, name) for name in names(root)}
     if not losses:
         raise FileNotFoundError(
             f"{root / 'data/models'} holds no trained experiment of params.yaml; run `dvc repro`"
         )
-    return min(losses, key=lambda name: losses[name])
+    return sorted(losses, key=lambda name: losses[name])
+
+
+def answers_without(name: str, modality: str, root: str | Path = Path()) -> bool:
+    """Return whether an experiment does not use a modality, or its head can do without it."""
+    fitted = experiment.restore(Path(root) / "data/models" / name)
+    inputs = fitted.config["inputs"]
+    handles = getattr(fitted.system.head, "handles_missing", False)
+    return modality not in inputs or (len(inputs) > 1 and handles)
 
 
 def _validation_loss(root: Path, name: str) -> tuple[bool, float]:
@@ -85,7 +95,7 @@ def _validation_loss(root: Path, name: str) -> tuple[bool, float]:
     return p.segment is None, metrics.macro(targets, losses)
 
 
-def load(name: str, root: Path = Path()) -> Predictor:
+def load(name: str, root: str | Path = Path()) -> Predictor:
     """Return a trained experiment with its encoders.
 
     Args:
@@ -97,6 +107,7 @@ def load(name: str, root: Path = Path()) -> Predictor:
         KeyError: if params.yaml has no longer an encoder of it.
         ValueError: if it is unknown, if its files are damaged, or if params.yaml has changed since.
     """
+    root = Path(root)
     directory, yaml = root / "data/models" / name, root / "params.yaml"
     if not (directory / "config.json").is_file():
         there = ", ".join(names(root)) or "none; run `dvc repro`"

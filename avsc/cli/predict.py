@@ -2,8 +2,9 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:  # what needs torch is loaded when a command runs, not for --h
 
 INTERRUPTED = 130
 PLOTS = (".png", ".svg", ".html")
+Chooser = Callable[[str | None], "Predictor"]  # of the modality that a file lacks
 REFUSED = (FileNotFoundError, KeyError, TypeError, ValueError, ModuleNotFoundError)
 
 
@@ -74,9 +76,8 @@ def predict(
     Files are decoded and encoded as in the pipeline, so a clip of the data set gets the
     probabilities that data/predictions holds. The probabilities of the whole are the mean over the
     seconds. An experiment of clips is given windows of their length, of which the last ends with
-    the file; a second that two windows hold counts with the earlier one. A file of which only the
-    sound or only the pictures are there is predicted where the experiment can do that, and stderr
-    says so.
+    the file; a second that two windows hold counts with the earlier one. A file without sound, or
+    without pictures, is given to the best experiment that can do without, and stderr says so.
 
     Exits with 0 if all went well, 1 if a file failed (the others are predicted), 2 if it could not
     start. Interrupted, it leaves no half-written file.
@@ -84,11 +85,11 @@ def predict(
     try:
         if evaluation_set:
             _check_set(files, audio, format_, plot)
-            _submit(evaluation_set, output, _predictor(experiment, project))
+            _submit(evaluation_set, output, _chooser(experiment, project)(None))
         else:
             chosen = _check(files, format_, output, plot)
             pairs = _pairs(files or [], audio or [])
-            _files(pairs, chosen, output, plot, _predictor(experiment, project))
+            _files(pairs, chosen, output, plot, _chooser(experiment, project))
     except whole.NotWrittenError as error:
         stop(error)
     except KeyboardInterrupt as error:
@@ -139,18 +140,34 @@ def _pairs(files: list[Path], audio: list[Path]) -> list[tuple[Path, Path | None
     return list(zip(files, audio, strict=True))
 
 
-def _predictor(name: str | None, project: Path) -> "Predictor":
+def _chooser(name: str | None, project: Path) -> Chooser:
+    """Return what gives the experiment for files that lack a modality, or for those that have both.
+
+    It is the named one, or the best on the validation fold of those that can answer such files.
+    """
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # of weights that are being loaded
     from avsc import trained
 
     try:
-        chosen = name or trained.best_on_validation(project)
-        found = trained.load(chosen, project)
+        ranked = [name] if name else trained.ranked_on_validation(project)
+        best = trained.load(ranked[0], project)
     except REFUSED as error:
         stop(error, code=USAGE)
     if not name:
-        say(f"experiment {chosen}: the lowest log-loss on the validation fold")
-    return found
+        say(f"experiment {best.experiment}: the lowest log-loss on the validation fold")
+
+    @cache
+    def choose(lacking: str | None) -> "Predictor":
+        if name or lacking is None:
+            return best
+        try:
+            able = (n for n in ranked if trained.answers_without(n, lacking, project))
+            chosen = next(able, best.experiment)
+            return best if chosen == best.experiment else trained.load(chosen, project)
+        except REFUSED as error:
+            stop(error, code=USAGE)
+
+    return choose
 
 
 def _files(
@@ -158,19 +175,19 @@ def _files(
     format_: Format,
     output: Path | None,
     plot: Path | None,
-    predictor: "Predictor",
+    choose: Chooser,
 ) -> None:
     from avsc.cli import timelines
 
     streamed = format_ is Format.table and output is None
     done: list[Classified] = []
-    for found in _classified(pairs, predictor):
+    for found in _classified(pairs, choose):
         done.append(found)
         if streamed and found.timeline:
-            timelines.show(found, predictor)
+            timelines.show(found)
     failed = sum(not found.timeline for found in done)
     if not streamed:
-        text = timelines.written(done, predictor, format_.value)
+        text = timelines.written(done, choose(None), format_.value)
         if output:
             with written(output) as path:
                 path.write_text(text, "utf-8")
@@ -178,15 +195,13 @@ def _files(
             sys.stdout.write(text)
     if plot and failed < len(done):
         with written(plot) as path:
-            path.write_bytes(timelines.drawn(done, predictor, plot.suffix.lower()))
+            path.write_bytes(timelines.drawn(done, plot.suffix.lower()))
     if failed:
         say(f"{failed} of {len(done)} files failed")
         raise typer.Exit(FAILED)
 
 
-def _classified(
-    pairs: list[tuple[Path, Path | None]], predictor: "Predictor"
-) -> Iterator["Classified"]:
+def _classified(pairs: list[tuple[Path, Path | None]], choose: Chooser) -> Iterator["Classified"]:
     """Yield each file's probabilities, or why there are none, under a bar on stderr."""
     from tqdm import tqdm
 
@@ -196,16 +211,20 @@ def _classified(
 
     for file, audio in tqdm(pairs, desc="predict", unit="file", disable=_quiet(len(pairs))):
         with tqdm.external_write_mode(file=sys.stdout):
+            best = by = choose(None)
             try:
-                found = recording.read(file, audio, predictor.decode)
-                timeline = prediction.predict(predictor, found)
+                found = recording.read(file, audio, best.decode)
+                by = choose(prediction.lacking(found))
+                timeline = prediction.predict(by, found)
             except (DecodeError, OSError, ValueError) as error:
                 say(f"error: {error}" if str(file) in str(error) else f"error: {file}: {error}")
-                yield Classified(file, audio, None, str(error))
+                yield Classified(file, audio, by, None, str(error))
                 continue
+            if by is not best:
+                say(f"note: {file}: {by.experiment} answers in place of {best.experiment}")
             for note in timeline.notes:
                 say(f"note: {file}: {note}")
-            yield Classified(file, audio, timeline, "")
+            yield Classified(file, audio, by, timeline, "")
 
 
 def _quiet(count: int) -> bool | None:

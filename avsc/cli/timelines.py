@@ -25,27 +25,28 @@ EDGES, WHOLE, CELL = 3, 6, 4  # characters, with the blank between columns
 
 @dataclass(frozen=True)
 class Classified:
-    """A file, and its probabilities or why there are none."""
+    """A file, the experiment that it was given to, and its probabilities or why there are none."""
 
     file: Path
     audio: Path | None
+    by: Predictor
     timeline: Timeline | None
     error: str
 
 
-def show(found: Classified, p: Predictor) -> None:
+def show(found: Classified) -> None:
     """Print the tables of a file to stdout."""
-    _print(Console(), found, p)
+    _print(Console(), found)
 
 
-def _print(console: Console, found: Classified, p: Predictor) -> None:
+def _print(console: Console, found: Classified) -> None:
     if not (t := found.timeline):
         console.print(Text(f"{line(found.file)}: {line(found.error)}"), soft_wrap=True)
         return
     top = int(t.whole.argmax())
     headline = f"{line(found.file)}: {line(t.scenes[top])} ({t.whole[top]:.1%})"
     console.print(Text(headline, "bold"), soft_wrap=True)
-    console.print(Text(f"{_about(p)}; probabilities in %", "dim"), soft_wrap=True)
+    console.print(Text(f"{_about(found.by)}; probabilities in %", "dim"), soft_wrap=True)
     for note in t.notes:
         console.print(Text(line(note), "dim"), soft_wrap=True)
     names = max(len(line(scene)) for scene in t.scenes)
@@ -84,14 +85,20 @@ def _cell(p: float, text: str) -> Text:
 
 
 def written(done: Sequence[Classified], p: Predictor, form: str) -> str:
-    """Return everything as the text of a file: table, json or csv."""
+    """Return everything as the text of a file: table, json or csv.
+
+    Args:
+        done: the files.
+        p: the experiment for files with sound and pictures.
+        form: table, json or csv.
+    """
     if form == "json":
         return _json(done, p)
     if form == "csv":
-        return _csv(done, p)
+        return _csv(done, p.scenes)
     console = Console(file=io.StringIO(), width=100)
     for found in done:
-        _print(console, found, p)
+        _print(console, found)
     return console.file.getvalue()  # type: ignore[attr-defined]
 
 
@@ -100,6 +107,7 @@ def _json(done: Sequence[Classified], p: Predictor) -> str:
         {
             "file": str(found.file),
             "audio": None if found.audio is None else str(found.audio),
+            "experiment": found.by.experiment,
             "scene_label": t.scenes[t.whole.argmax()],
             "probs": dict(zip(t.scenes, t.whole.tolist(), strict=True)),
             "rows": [
@@ -127,31 +135,31 @@ def _json(done: Sequence[Classified], p: Predictor) -> str:
     return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
 
-def _csv(done: Sequence[Classified], p: Predictor) -> str:
+def _csv(done: Sequence[Classified], scenes: Sequence[str]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     about = ("data", "experiment", "file", "span", "start_s", "end_s", "scene_label")
-    writer.writerow([*about, *map(csv_cell, p.scenes)])
+    writer.writerow([*about, *map(csv_cell, scenes)])
     for found in done:
         if not (t := found.timeline):
             continue
         end = t.spans[-1][1]
         rows = [("whole", 0, end, t.whole)]
-        kind = "window" if p.sees_clips else "second"
+        kind = "window" if found.by.sees_clips else "second"
         rows += [(kind, *span, row) for span, row in zip(t.spans, t.probs, strict=True)]
         for span, start, stop, probs in rows:
-            named = (p.data, p.experiment, str(found.file), span, start, stop)
+            named = (found.by.data, found.by.experiment, str(found.file), span, start, stop)
             scene = t.scenes[probs.argmax()]
             writer.writerow([*map(csv_cell, (*named, scene)), *map(repr, probs.tolist())])
     return text.getvalue()
 
 
-def drawn(done: Sequence[Classified], p: Predictor, ending: str) -> bytes:
+def drawn(done: Sequence[Classified], ending: str) -> bytes:
     """Return the timelines as a picture of the kind that `ending` says: .png, .svg or .html."""
     panels = [
         drawing.Panel(
             f.file.name,
-            "; ".join((_about(p), *t.notes)),
+            "; ".join((_about(f.by), *t.notes)),
             t.scenes,
             t.spans,
             t.probs,

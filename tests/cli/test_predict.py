@@ -145,6 +145,23 @@ def test_a_sound_alone_is_predicted_by_what_is_heard(predict, wav):
     assert "no pictures; sound uses none" in done.stderr
 
 
+def test_file_without_sound_is_given_to_the_best_that_can_do_without(predict, film, wav):
+    both, silent, heard = film("both.mp4"), film("silent.mp4", sound=False), wav("heard.wav")
+    done = predict(both, silent, heard, "--format", "json")
+    assert done.exit_code == 0
+    found = read(done)
+    # on the validation fold: both 0.8, gated 0.6 (its head handles it), sight 0.5, sound 0.4
+    assert [f["experiment"] for f in found["files"]] == ["both", "gated", "gated"]
+    assert f"note: {silent}: gated answers in place of both" in done.stderr
+    assert f"note: {silent}: no sound; gated answers by its pictures alone" in done.stderr
+    alone = read(predict(silent, "--experiment", "gated", "--format", "json"))["files"]
+    assert alone[0]["probs"] == found["files"][1]["probs"]
+
+
+def test_experiment_loads_from_a_folder_named_by_text(trained_once):
+    assert trained.load("sight", str(trained_once)).experiment == "sight"
+
+
 def test_sound_that_is_silent_throughout_is_said(predict, film, wav):
     done = predict(film(sound=False), "--audio", wav(level=0.0))
     assert done.exit_code == 0
