@@ -1,6 +1,7 @@
 """Escape text of users and files for terminals, spreadsheets and Markdown tables."""
 
 import re
+from logging import LogRecord
 from typing import TypeVar
 
 V = TypeVar("V")
@@ -13,6 +14,12 @@ def terminal(text: object) -> str:
     r"""Return text whose lines hold no control characters: ESC becomes \x1b."""
     lines = str(text).splitlines()
     return "\n".join("".join(c if c.isprintable() else repr(c)[1:-1] for c in x) for x in lines)
+
+
+def log_record(record: LogRecord) -> bool:
+    """Escape the message of a log record for a terminal; a filter of the handler that prints it."""
+    record.msg, record.args = terminal(record.getMessage()), ()
+    return True
 
 
 def csv_cell(value: V) -> V | str:

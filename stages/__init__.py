@@ -41,14 +41,9 @@ def _say(text: str) -> None:
     print(escaping.terminal(text), file=sys.stderr)
 
 
-def _escaped(record: logging.LogRecord) -> bool:
-    record.msg, record.args = escaping.terminal(record.getMessage()), ()
-    return True
-
-
 if sys.argv[0] == "-m":  # as it is while `python -m stages.<stage>` looks for the stage
     sys.excepthook = tell
     gc.set_threshold(100_000)  # by default it takes a fifth of the time that imports take
     assert logging.lastResort
-    logging.lastResort.addFilter(_escaped)
+    logging.lastResort.addFilter(escaping.log_record)
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # see docs/decisions.md; before torch is loaded

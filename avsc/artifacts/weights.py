@@ -22,6 +22,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from avsc import spelling
 from avsc.artifacts import whole
 
 UNREADABLE = (  # what safetensors, json and torch's unpickler raise on damaged files
@@ -235,7 +236,10 @@ def licence(name: str, revision: str | None) -> str | None:
 
 def _check(path: Path) -> None:
     if not path.is_file():
-        raise FileNotFoundError(f"no weights at {path}; {_remedy(path)}")
+        near = spelling.nearest(path.name, (p.name for p in path.parent.glob("*.*")))
+        raise FileNotFoundError(
+            f"no weights at {path}; " + (near and f"{near} Or ") + _remedy(path)
+        )
 
 
 def _remedy(path: Path) -> str:

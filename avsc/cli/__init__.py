@@ -1,9 +1,11 @@
 """The command `avsc`; each file here is a command, or a group of them."""
 
 import gc
+import logging
 
 import typer
 
+from avsc import escaping
 from avsc.cli import bench, data, params, predict, report, results, score, submission, weights
 from avsc.cli.examples import taught
 from avsc.cli.results import read_metrics
@@ -22,6 +24,8 @@ app = typer.Typer(
 @app.callback()
 def avsc() -> None:
     """Audio-visual scene classification: which scene is it, by what is heard and seen?"""
+    if logging.lastResort:
+        logging.lastResort.addFilter(escaping.log_record)
 
 
 taught(

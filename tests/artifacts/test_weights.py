@@ -144,3 +144,9 @@ def test_prefixes_of_wrapped_networks_are_dropped_alike(tmp_path, name, prefix):
     else:
         weights.write(tmp_path / name, state, classes=[])
     assert list(weights.read(tmp_path / name)[0]) == ["layer.weight"]
+
+
+def test_misspelled_file_of_weights_is_answered_with_the_nearest(tmp_path):
+    weights.write(tmp_path / "places.safetensors", STATE, classes=[])
+    with pytest.raises(FileNotFoundError, match=r"did you mean 'places\.safetensors'\? Or put the"):
+        weights.read(tmp_path / "plcaes.safetensors")
