@@ -27,6 +27,10 @@ def colour(i: int) -> str:
     return PALETTE[i % len(PALETTE)]
 
 
+# of calibration.csv; a temperature that training fitted is part of the predictions
+SCALED = {"before": "as predicted", "after": "rescaled on the validation fold"}
+
+
 def axis(title: str, **more: Any) -> Axis:
     """Return an axis with a title that keeps clear of its labels."""
     return {"title": {"text": title}, "automargin": True, **more}
@@ -109,7 +113,7 @@ def learning(rows: Sequence[Record], caption: str, source: str) -> Figure:
 
 
 def reliability(rows: Sequence[Record], caption: str, source: str) -> Figure:
-    """Return accuracy against confidence, before and after temperature scaling."""
+    """Return accuracy against confidence, of predictions as they are and rescaled."""
     diagonal = {
         "type": "scatter",
         "mode": "lines",
@@ -120,13 +124,13 @@ def reliability(rows: Sequence[Record], caption: str, source: str) -> Figure:
         "showlegend": False,
     }
     traces = [diagonal]
-    for i, when in enumerate(("before", "after")):
+    for i, (when, name) in enumerate(SCALED.items()):
         own = [r for r in rows if r["when"] == when and r.value("items")]
         traces.append(
             {
                 "type": "scatter",
                 "mode": "lines+markers",
-                "name": f"{when} temperature scaling",
+                "name": name,
                 "x": [r.value("confidence") for r in own],
                 "y": [r.value("accuracy") for r in own],
                 "customdata": [int(r["items"]) for r in own],
@@ -176,7 +180,11 @@ def curves(
         }
         for i, (system, line) in enumerate(lines.items())
     ]
-    layout = {"xaxis": names(steps, title={"text": x}), "yaxis": axis("log-loss")}
+    # from 0 on, for an axis of a tiny span would turn rounding into a trend
+    layout = {
+        "xaxis": names(steps, title={"text": x}),
+        "yaxis": axis("log-loss", rangemode="tozero"),
+    }
     return Figure(caption, source, plot(traces, **layout), 420)
 
 

@@ -195,8 +195,8 @@ def _calibration(rows: Sequence[Record], caption: str) -> Table:
     first = {r["when"]: r for r in reversed(rows)}
     columns = {"temperature": "share", "ece": "share"}
     cells = [
-        [f"{when} scaling", *(first[when].number(c, form) for c, form in columns.items())]
-        for when in ("before", "after")
+        [name, *(first[when].number(c, form) for c, form in columns.items())]
+        for when, name in figures.SCALED.items()
         if when in first
     ]
-    return Table(caption, ["", "temperature", "expected calibration error"], cells)
+    return Table(caption, ["", "temperature on top", "expected calibration error"], cells)

@@ -83,3 +83,50 @@ def test_a_target_of_another_kind_is_refused(places, tmp_path):
     done = convert(places[1], tmp_path / "w.pth")
     assert done.exit_code == 2
     assert "is to be safetensors; name it <name>.safetensors" in done.stderr
+
+
+AUDIOSET = 'index,mid,display_name\n0,/m/09x0r,"Speech"\n1,/m/05zppz,"Male speech, man speaking"\n'
+
+
+def of_classes(path, count):
+    torch.save({"head.weight": torch.zeros(count, 7), "head.bias": torch.zeros(count)}, path)
+    return path
+
+
+@pytest.mark.parametrize("order", [slice(None), slice(None, None, -1)])
+def test_audiosets_csv_gives_its_display_names_in_the_order_of_its_index(tmp_path, order):
+    header, *rows = AUDIOSET.splitlines()
+    (tmp_path / "labels.csv").write_text("\n".join([header, *rows[order]]) + "\n")
+    source, target = of_classes(tmp_path / "w.pth", 2), tmp_path / "w.safetensors"
+    done = convert(source, target, "--classes", tmp_path / "labels.csv")
+    assert done.exit_code == 0, done.stderr
+    assert weights.read(target)[1] == ["Speech", "Male speech, man speaking"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "one\ntwo\nthree\n",
+            "has 3 names, from 'one' to 'three', but no tensor of the network ha",
+        ),
+        ("", "has no names; give one for each class"),
+        ("index,mid\n0,/m/1\n1,/m/2\n", "has the columns index, mid; expected one called display_"),
+        ("index,name\n0,a\n2,b\n", "its index does not count from 0 to 1; correct it"),
+        ("index,name\n0,a\n1\n", "and as many fields in every row"),
+    ],
+)
+def test_classes_that_do_not_fit_the_network_are_refused(tmp_path, text, message):
+    (tmp_path / "labels.csv").write_text(text)
+    source, target = of_classes(tmp_path / "w.pth", 2), tmp_path / "w.safetensors"
+    done = convert(source, target, "--classes", tmp_path / "labels.csv")
+    assert done.exit_code == 1
+    assert message in done.stderr
+    assert not target.exists()
+
+
+def test_names_with_commas_in_a_list_of_lines_stay_whole(tmp_path):
+    (tmp_path / "labels.txt").write_text("Male speech, man speaking\nBell, church\n")
+    source, target = of_classes(tmp_path / "w.pth", 2), tmp_path / "w.safetensors"
+    assert convert(source, target, "--classes", tmp_path / "labels.txt").exit_code == 0
+    assert weights.read(target)[1] == ["Male speech, man speaking", "Bell, church"]
