@@ -1,7 +1,7 @@
 """An experiment, from cached arrays to a trained system: what train, study and predict share."""
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from avsc.artifacts.predictions import Predictions
 from avsc.device import device
 from avsc.training import loop
 from avsc.training.folds import Fold
+from avsc.training.options import Options
 from avsc.training.system import System, predict
 
 BUILDING = (  # what heads and torch raise on arguments of any kind
@@ -30,6 +31,7 @@ BUILDING = (  # what heads and torch raise on arguments of any kind
 )
 MODALITIES = ("audio", "video")
 SUPERVISION = {"audio": "events", "video": "objects"}
+Read = Callable[..., Embeddings]  # (directory, clip ids, name of the array)
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,12 @@ class Data:
     scenes: list[str]
     scope: str  # segment | clip
 
+    @property
+    def nbytes(self) -> int:
+        """Return the size of all rows in memory."""
+        splits = self.splits.values()
+        return sum(t.nbytes for s in splits for t in (*s.x.values(), *s.views.values()))
+
 
 @dataclass(frozen=True)
 class Fitted:
@@ -85,11 +93,28 @@ def inputs_of(block: Mapping[str, Any]) -> dict[str, str]:
     return inputs
 
 
-def load(block: Mapping[str, Any], *, root: Path = Path("data")) -> Data:
+def meant(block: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how an experiment's block of params.yaml trains, with the defaults of what it omits.
+
+    Raises:
+        TypeError: if `fit` has a key that Options lacks.
+    """
+    return {
+        "head": block["head"],
+        "hparams": avsc.heads.defaults(block["head"]) | block.get("hparams", {}),
+        "standardise": block.get("standardise", True),
+        "fit": asdict(Options(**block.get("fit", {}))),
+        "views": sorted(block.get("views", ())),
+    }
+
+
+def load(
+    block: Mapping[str, Any], *, root: Path = Path("data"), read: Read = embeddings.read
+) -> Data:
     """Return the arrays that an experiment's block of params.yaml names, each read once.
 
     Clips without arrays, because they could not be decoded, are left out. The test fold is what has
-    arrays and no training label: its own labels are not read.
+    arrays and no training label: its own labels are not read. `read` replaces `embeddings.read`.
 
     Raises:
         KeyError: if an array is missing.
@@ -105,7 +130,7 @@ def load(block: Mapping[str, Any], *, root: Path = Path("data")) -> Data:
         for s in ("train", "val")
     }
     ids["test"] = sorted(encoded - set(target))
-    rows, scope = _aligned(directories, [c for part in ids.values() for c in part])
+    rows, scope = _aligned(directories, [c for part in ids.values() for c in part], read)
     count = next(iter(rows.values())).count
     splits: dict[str, Split] = {}
     first = stop = 0  # of the split's clips
@@ -121,20 +146,20 @@ def load(block: Mapping[str, Any], *, root: Path = Path("data")) -> Data:
             targets=torch.tensor(np.repeat(known, count[first:stop]) if known else []).long(),
         )
     splits["train"] = _supervised(splits["train"], block, root)
-    splits["train"] = _viewed(splits["train"], block, directories)
+    splits["train"] = _viewed(splits["train"], block, directories, read)
     return Data(splits, scenes, scope)
 
 
 def _aligned(
-    directories: Mapping[str, Path], clip_id: Sequence[str]
+    directories: Mapping[str, Path], clip_id: Sequence[str], read: Read
 ) -> tuple[dict[str, Embeddings], str]:
     """Return the rows of each modality, row for row of the same second or clip."""
-    read = {m: embeddings.read(d, clip_id) for m, d in directories.items()}
-    scopes = {e.scope for e in read.values()}
+    found = {m: read(d, clip_id) for m, d in directories.items()}
+    scopes = {e.scope for e in found.values()}
     if len(scopes) > 1:
-        read = {m: e.pooled() if e.scope == "segment" else e for m, e in read.items()}
-    embeddings.check_rows({directories[m]: e.count for m, e in read.items()}, clip_id)
-    return read, "clip" if "clip" in scopes else "segment"
+        found = {m: e.pooled() if e.scope == "segment" else e for m, e in found.items()}
+    embeddings.check_rows({directories[m]: e.count for m, e in found.items()}, clip_id)
+    return found, "clip" if "clip" in scopes else "segment"
 
 
 def _supervised(split: Split, block: Mapping[str, Any], root: Path) -> Split:
@@ -146,9 +171,11 @@ def _supervised(split: Split, block: Mapping[str, Any], root: Path) -> Split:
     return replace(split, x=split.x | {k: torch.from_numpy(hot[k]) for k in kinds})
 
 
-def _viewed(split: Split, block: Mapping[str, Any], directories: Mapping[str, Path]) -> Split:
+def _viewed(
+    split: Split, block: Mapping[str, Any], directories: Mapping[str, Path], read: Read
+) -> Split:
     views = {
-        m: torch.from_numpy(embeddings.read(directories[m], split.clip_id, "views").rows)
+        m: torch.from_numpy(read(directories[m], split.clip_id, "views").rows)
         for m in block.get("views", ())
     }
     return replace(split, views=views)

@@ -8,12 +8,13 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
-from threading import Thread
+from threading import RLock, Thread
 from typing import Any, TypeVar
 
 import psutil
 import torch
 from torch import multiprocessing
+from tqdm import tqdm
 
 from avsc.device import device
 from avsc.threads import cores
@@ -84,10 +85,11 @@ def side_by_side(
 
     There are as many as AVSC_PROCESSES says, else one for each GPU, else as many as the cores, for
     torch's threads in each, and the memory have room for. Each has as many of torch's threads as
-    this process; of several GPUs, each computes on one.
+    this process; of several GPUs, each computes on one. Where they are copies of this process
+    (`forked`), they share its modules and the arrays of `function` without reading them again.
 
     Args:
-        function: of a module, or a partial of one.
+        function: of a module, or a partial of one; where processes are `forked`, anything.
         items: are taken one at a time by whichever process is free.
         memory_bytes: that a process needs.
 
@@ -98,7 +100,7 @@ def side_by_side(
     if count < 2:
         yield from (_noting(function, item) for item in items)
         return
-    context = get_context("spawn")  # a copy of this process could use neither a GPU nor autograd
+    context = get_context("fork") if forked() else get_context("spawn")
     todo, having, processes = deque(items), {}, []
     try:
         for rank in range(count):
@@ -122,6 +124,11 @@ def side_by_side(
         for process in processes:
             process.kill()
             process.join()
+
+
+def forked() -> bool:
+    """Return whether processes side by side are copies of this one, which cannot use a GPU."""
+    return device() == "cpu"
 
 
 def _noting(function: Callable[[X], T], item: X) -> T:
@@ -156,6 +163,7 @@ def _received(pipe: Connection, item: object) -> Any:
 def _serve(function: Callable[[Any], object], pipe: Connection, rank: int, threads: int) -> None:
     torch.set_num_threads(threads)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which ends this process
+    tqdm.set_lock(RLock())  # the parent's is shared: a killed process would keep it for ever
     Thread(target=_end_with_parent, daemon=True).start()
     if device() == "cuda":
         os.environ["AVSC_DEVICE"] = f"cuda:{rank % torch.cuda.device_count()}"

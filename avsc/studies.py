@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
@@ -21,9 +20,6 @@ def cells(study: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         grid: {axis: ...}, a cell for each combination, where an axis is either
             dotted.key: [values] or any word: {label: {dotted.key: value}};
             published: {cell: ...} beside it
-
-    With `stack: true` beside it the stage `study` trains the seeds of a cell at once, where its
-    head can (training/stacked.py); without, one after the other.
 
     Raises:
         ValueError: if it has neither or both, or published scores of no cell.
@@ -74,45 +70,6 @@ def published(study: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
             expected = ", ".join(PUBLISHED)
             raise ValueError(f"published of {cell!r} is {scores!r}, expected {expected}")
     return dict(found)
-
-
-@dataclass(frozen=True, repr=False)
-class Portion:
-    """What is trained in one go: a cell of one seed, or of several at once.
-
-    Attributes:
-        numbers: of the files that its predictions go to.
-        seeds: in the same order.
-        cell: its name.
-        block: its experiment.
-        views: of modalities, which it or another cell of the same arrays reads.
-    """
-
-    numbers: tuple[int, ...]
-    seeds: tuple[int, ...]
-    cell: str
-    block: Mapping[str, Any]
-    views: tuple[str, ...]
-
-    def __repr__(self) -> str:
-        return f"{self.cell}, seed {', '.join(map(str, self.seeds))}"
-
-
-def portions(study: Mapping[str, Any]) -> list[Portion]:
-    """Return the cells of a study as they are trained; those that read the same are neighbours."""
-    named, drawn, found = cells(study), tuple(seeds(study)), []
-    first = {cell: place * len(drawn) for place, cell in enumerate(named)}
-    groups: dict[tuple[str, str, str], list[str]] = {}
-    for cell, block in named.items():
-        groups.setdefault(arrays_of(block), []).append(cell)
-    for _, same in sorted(groups.items()):
-        views = tuple(sorted({m for cell in same for m in named[cell].get("views", ())}))
-        for cell in same:
-            numbers = tuple(range(first[cell], first[cell] + len(drawn)))
-            each = [((n,), (seed,)) for n, seed in zip(numbers, drawn, strict=True)]
-            parts = [(numbers, drawn)] if study.get("stack") else each
-            found += [Portion(*part, cell, named[cell], views) for part in parts]
-    return found
 
 
 def arrays_of(block: Mapping[str, Any]) -> tuple[str, str, str]:

@@ -78,8 +78,8 @@ def systems(tree: Block) -> Iterator[tuple[str, list[Block]]]:
     """Yield the name of each experiment and study, and the block of every system it trains."""
     yield from ((f"train {name}", [block]) for name, block in tree["train"].items())
     for name, study in tree["study"].items():
-        parts = studies.portions(study)
-        yield f"study {name}", [part.block for part in parts for _ in part.seeds]
+        blocks = studies.cells(study).values()
+        yield f"study {name}", [block for block in blocks for _ in studies.seeds(study)]
 
 
 def shapes_of(tree: Block, size: tuple[int, int] = SIZE) -> Shapes:

@@ -26,8 +26,7 @@ def main(name: str) -> None:
     directory = Path("data/studies") / name
     reports: dict[str, list[dict[str, Scores]]] = defaultdict(list)
     chosen_by: dict[str, list[dict[str, Scores]]] = defaultdict(list)
-    for number, (cell, _) in enumerate(trained(directory / "cells.json", study)):
-        path = directory / f"{number:04d}.parquet"
+    for cell, path in trained(directory / "cells.json", study):
         reports[cell].append(evaluation.report(path, seconds=seconds))
         chosen_by[cell].append(evaluation.report(path, "val", seconds=seconds))
     rows, published = [], studies.published(study)
@@ -49,15 +48,23 @@ def main(name: str) -> None:
     metrics.write_table(Path(f"metrics/studies/{name}_per_class.csv"), classes)
 
 
-def trained(path: Path, study: Mapping[str, Any]) -> list[tuple[str, int]]:
-    """Return cell and seed of each prediction file, where they are what params.yaml asks for."""
+def trained(path: Path, study: Mapping[str, Any]) -> list[tuple[str, Path]]:
+    """Return cell and file of each prediction, where they are what params.yaml asks for."""
     asked = [(cell, seed) for cell in studies.cells(study) for seed in studies.seeds(study)]
-    if results.read_json(path) != [{"cell": cell, "seed": seed} for cell, seed in asked]:
-        raise ValueError(
-            f"{path} lists other cells than the {len(asked)} of params.yaml; delete its folder and "
-            "run `dvc repro`"
-        )
-    return asked
+    match results.read_json(path):
+        case [*rows] if [_about(row) for row in rows] == asked:
+            return [(row["cell"], path.with_name(f"{row['key']}.parquet")) for row in rows]
+    raise ValueError(
+        f"{path} lists other cells than the {len(asked)} of params.yaml; delete its folder and run "
+        "`dvc repro`"
+    )
+
+
+def _about(row: object) -> tuple[str, int] | None:
+    match row:
+        case {"cell": cell, "seed": seed, "key": str(key)} if key.isalnum():
+            return cell, seed
+    return None
 
 
 def spread(

@@ -1,5 +1,6 @@
 """Processes side by side: every item once, no more than the memory allows, never a hang."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -11,12 +12,6 @@ import pytest
 import torch
 
 from avsc import processes
-
-
-def workers(parent):
-    """Return the processes that work for another; one beside them counts semaphores."""
-    alive = [c for c in parent.children() if c.status() != psutil.STATUS_ZOMBIE]
-    return [c for c in alive if any("spawn_main" in word for word in c.cmdline())]
 
 
 def squared(number):
@@ -63,7 +58,7 @@ def test_a_process_that_the_system_ends_is_an_error_that_names_its_item(monkeypa
     monkeypatch.setenv("AVSC_PROCESSES", "2")
     with pytest.raises(processes.WorkerError, match=r"worked on 2 was ended .* AVSC_PROCESSES=1"):
         list(processes.side_by_side(ended, range(4), memory_bytes=1))
-    assert not workers(psutil.Process())
+    assert not multiprocessing.active_children()
 
 
 @pytest.mark.slow
@@ -71,7 +66,19 @@ def test_what_a_process_refuses_is_raised_here_and_the_others_end(monkeypatch):
     monkeypatch.setenv("AVSC_PROCESSES", "2")
     with pytest.raises(ValueError, match=r"\d is refused"):
         list(processes.side_by_side(refused, range(4), memory_bytes=1))
-    assert not workers(psutil.Process())
+    assert not multiprocessing.active_children()
+
+
+def test_processes_share_what_this_one_holds(monkeypatch, tmp_path):
+    monkeypatch.setenv("AVSC_PROCESSES", "2")
+    held = {number: str(number) for number in range(3)}  # no function of a module: not pickled
+
+    def written(number):
+        (tmp_path / held[number]).touch()
+        return held[number]
+
+    assert sorted(processes.side_by_side(written, range(3), memory_bytes=1)) == ["0", "1", "2"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0", "1", "2"]
 
 
 @pytest.mark.parametrize(
@@ -108,7 +115,7 @@ def test_processes_end_with_the_one_that_started_them(monkeypatch):
     parent = subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE)
     try:
         assert sorted(parent.stdout.readline() for _ in range(2)) == [b"0\n", b"1\n"]
-        left = workers(psutil.Process(parent.pid))
+        left = psutil.Process(parent.pid).children()
     finally:
         parent.kill()
         parent.communicate()

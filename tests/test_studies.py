@@ -1,6 +1,6 @@
 import pytest
 
-from avsc.studies import cells, portions, published, seeds
+from avsc.studies import cells, published, seeds
 
 BASE = {"audio": "ast", "video": "convnext", "head": "early", "fit": {"lr": 0.1, "epochs": 2}}
 
@@ -48,32 +48,6 @@ def test_a_block_that_one_axis_puts_is_changed_by_the_other_in_each_cell_alone()
 def test_a_study_without_rows_and_grid_or_with_both_is_refused(parts):
     with pytest.raises(ValueError, match="a study has either rows or a grid"):
         cells({"base": BASE} | parts)
-
-
-def test_cells_that_read_the_same_are_trained_one_after_the_other_and_keep_their_numbers():
-    base = {"audio": "a", "video": "v", "labels": "none"}
-    rows = {
-        "one": {},
-        "two": {"set": {"audio": "none"}},
-        "three": {"set": {"views": ["video"]}},
-    }
-    study = {"seeds": [7, 8], "base": base, "rows": rows}
-    found = [(p.cell, p.numbers, p.seeds, p.views) for p in portions(study)]
-    seen = ("video",)  # read once for both
-    assert found == [
-        ("one", (0,), (7,), seen),
-        ("one", (1,), (8,), seen),
-        ("three", (4,), (7,), seen),
-        ("three", (5,), (8,), seen),
-        ("two", (2,), (7,), ()),
-        ("two", (3,), (8,), ()),
-    ]
-    at_once = [(p.cell, p.numbers, p.seeds) for p in portions(study | {"stack": True})]
-    assert at_once == [
-        ("one", (0, 1), (7, 8)),
-        ("three", (4, 5), (7, 8)),
-        ("two", (2, 3), (7, 8)),
-    ]
 
 
 def test_published_scores_stand_at_rows_and_beside_a_grid():

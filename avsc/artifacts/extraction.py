@@ -117,7 +117,7 @@ def extract(
             counts += _made(out, todo, donors, partial(Worker, work, opened, about), execute)
             shutil.rmtree(work / "under_way", ignore_errors=True)  # of workers that died on the way
         for name in missing:
-            _link(work / "shards" / name, out / name)
+            link(work / "shards" / name, out / name)
         for left in (work / "shards").glob("*.h5"):
             if left.name not in missing:
                 left.unlink()
@@ -173,7 +173,8 @@ def _donors(
     return donors
 
 
-def _link(source: Path, target: Path) -> None:
+def link(source: Path, target: Path) -> None:
+    """Make `target` the same file as `source`, or a copy where the file system has no links."""
     target.unlink(missing_ok=True)
     try:
         os.link(source, target)

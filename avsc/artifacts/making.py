@@ -50,6 +50,10 @@ class Job:
     clips: Mapping[str, str]
     donors: Mapping[str, tuple[Path, str]]
 
+    def __str__(self) -> str:
+        first = ", ".join(map(repr, list(self.clips)[:3]))
+        return f"shard {self.name} ({len(self.clips)} clips, the first {first})"
+
 
 @dataclass(frozen=True)
 class Made:

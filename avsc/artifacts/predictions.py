@@ -5,7 +5,8 @@ segment    int32, the second of the clip, from 0; null where the system classifi
 split      string, val | test
 <scene>    float64, a column for each scene, in the order of the targets
 
-The file carries its digest: see parquet.py.
+The file carries its digest: see parquet.py. That of a cell of a study carries its key as well:
+see finished.py.
 """
 
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ from jaxtyping import Float64
 from avsc.artifacts import parquet
 
 COLUMNS = ("clip_id", "segment", "split")
+KEY = b"avsc key"
 
 
 @dataclass(frozen=True)
@@ -32,13 +34,25 @@ class Predictions:
     scenes: tuple[str, ...]
 
 
-def write(path: Path, splits: dict[str, Predictions]) -> None:
-    """Write the predictions of each split, all over the same scenes.
+def write(path: Path, splits: dict[str, Predictions], *, key: str | None = None) -> None:
+    """Write the predictions of each split, all over the same scenes, and a key beside them.
 
     Raises:
         ValueError: if a probability is not finite.
     """
-    parquet.write(path, pa.concat_tables(_table(split, p) for split, p in splits.items()))
+    table = pa.concat_tables(_table(split, p) for split, p in splits.items())
+    parquet.write(path, table.replace_schema_metadata({KEY: key} if key else None))
+
+
+def key_of(path: Path) -> str | None:
+    """Return the key in a file, which is read whole to verify its digest.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is damaged.
+    """
+    about = parquet.read(path).schema.metadata or {}
+    return about[KEY].decode() if KEY in about else None
 
 
 def _table(split: str, p: Predictions) -> pa.Table:

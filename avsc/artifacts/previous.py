@@ -1,10 +1,18 @@
-"""What DVC can still give back of a stage's earlier output, which it removes at the start."""
+"""Recover files of a stage's previous output, which DVC removes before the stage runs.
 
+dvc.lock and DVC's lists of files are read here: DVC's own file system parses dvc.yaml and dvc.lock
+of each revision first, which takes seconds.
+"""
+
+import json
 import logging
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 log = logging.getLogger(__name__)
 
@@ -17,45 +25,68 @@ class Previous:
     """
 
     def __init__(self, out: Path) -> None:
-        from dvc.api import DVCFileSystem
-
         self._out = out.as_posix()
-        self._source: dict[str, Any] = {}
-        for where in ({}, {"rev": "HEAD"}):
-            with _out_of_reach(f"earlier output {out} {where or ''}"):
-                fs = DVCFileSystem(".", **where)
-                for name in fs.ls(self._out, detail=False):
-                    self._source.setdefault(Path(name).name, fs)
+        self._digest: dict[str, str] = {}  # {file name: its name in DVC's cache}
+        self._repo: Any = None
+        for digest in _recorded(self._out):
+            with _out_of_reach(f"earlier output {out}"):
+                store, path = self._found(digest)
+                for row in json.loads(store.fs.cat_file(path)):
+                    if "/" not in row["relpath"]:
+                        self._digest.setdefault(row["relpath"], row["md5"])
 
     def names(self) -> set[str]:
         """Return the file names of all shards."""
-        return {name for name in self._source if name.endswith(".h5")}
+        return {name for name in self._digest if name.endswith(".h5")}
 
     def fetch(self, name: str, target: Path) -> bool:
-        """Copy or link shard `name` to `target`; False if neither cache nor remote has it."""
-        if name not in self._source:
+        """Copy file `name` to `target`; False if neither cache nor remote has it."""
+        if name not in self._digest:
             return False
         target.parent.mkdir(parents=True, exist_ok=True)
         target.unlink(missing_ok=True)  # it may be a hard link into the cache: never write over it
         fetched = target.with_name(target.name + ".partial")
         fetched.unlink(missing_ok=True)
         with _out_of_reach(f"{self._out}/{name}"):
-            self._source[name].get_file(f"{self._out}/{name}", str(fetched))
+            store, path = self._found(self._digest[name])
+            store.fs.get_file(path, str(fetched))
             fetched.replace(target)
         return target.is_file()
+
+    def _found(self, digest: str) -> tuple[Any, str]:
+        """Return the cache, else the remote, and the path of a file there."""
+        from dvc.repo import Repo
+
+        self._repo = self._repo or Repo(".")
+        store = self._repo.cache.local
+        if not store.exists(digest) and self._repo.config["core"].get("remote"):
+            store = self._repo.cloud.get_remote_odb(command="pull")
+        return store, store.oid_to_path(digest)
+
+
+def _recorded(out: str) -> list[str]:
+    """Return what dvc.lock says of a directory, here and at HEAD: names of lists in the cache."""
+    here, head = Path("dvc.lock"), ["git", "show", "HEAD:./dvc.lock"]
+    texts = [here.read_text("utf-8")] if here.is_file() else []
+    with _out_of_reach(f"dvc.lock at HEAD for {out}"):
+        shown = subprocess.run(head, capture_output=True, text=True, check=False)
+        texts += [shown.stdout] if shown.stdout not in texts else []
+    found: dict[str, None] = {}
+    for text in (text for text in texts if f"path: {out}\n" in text):
+        stages = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))["stages"].values()
+        outs = [o for stage in stages for o in stage.get("outs", []) if o["path"] == out]
+        found |= {o["md5"]: None for o in outs if o.get("md5", "").endswith(".dir")}
+    return list(found)
 
 
 @contextmanager
 def _out_of_reach(what: str) -> Iterator[None]:
     """Pass over what DVC cannot give back, for it can be made again; say so if a fault is why."""
     from dvc.exceptions import DvcException, NotDvcRepoError
-    from dvc.scm import SCMError
-    from dvc_data.index.index import DataIndexError
 
     try:
         yield
-    except (NotDvcRepoError, SCMError, FileNotFoundError) as error:
+    except (NotDvcRepoError, FileNotFoundError) as error:
         log.info("no %s: %s", what, error)
-    except (DvcException, DataIndexError, OSError) as error:
-        absent = isinstance(error.__cause__, FileNotFoundError)  # in no cache, and no remote is set
-        log.log(logging.INFO if absent else logging.WARNING, "%s is out of reach: %s", what, error)
+    except (DvcException, OSError, ValueError) as error:
+        log.warning("%s is out of reach: %s", what, error)

@@ -1,8 +1,8 @@
-"""Executors: where shards are made, a choice of the machine. A file of this room is an executor.
+"""Executors: where shards and cells are made, a choice of the machine.
 
-Each file defines `Executor(**its keys of the params)`, which is called with jobs and with what
-opens a worker. It may not change what comes out, so it is no parameter of any output. A file whose
-name starts with an underscore belongs to another and is none itself.
+A file of this room is an executor. It defines `Executor(**its keys of the params)`, which is called
+with jobs and with what opens a worker. It may not change what comes out, so it is no parameter of
+any output. A file whose name starts with an underscore belongs to another and is none itself.
 """
 
 import inspect
@@ -18,16 +18,11 @@ Worker = Callable[[Iterable[Any]], Iterator[Any]]
 
 @runtime_checkable
 class Job(Protocol):
-    """What an executor has to know of a job, to name it."""
+    """What an executor knows of a job; messages show it as text."""
 
     @property
     def name(self) -> str:
         """No other job has it."""
-        ...
-
-    @property
-    def clips(self) -> Mapping[str, str]:
-        """Clip ids, and what they are made from."""
         ...
 
 

@@ -202,13 +202,12 @@ class _Run:
         self.lost[job.name] += 1
         cause = str(error).split("\n", 1)[0]
         if self.lost[job.name] == ATTEMPTS:
-            first = ", ".join(map(repr, list(job.clips)[:3]))
             raise ClusterError(
-                f"shard {job.name} ({len(job.clips)} clips, the first {first}) was lost {ATTEMPTS} "
-                f"times at the same place, the last time so: {cause}; does one of its clips crash "
-                "the decoder or exhaust the memory? The next run names those that were under way"
+                f"{job} was lost {ATTEMPTS} times at the same place, the last time so: {cause}; "
+                "does it crash or exhaust the memory of its node? Run again to make the rest; of a "
+                "shard, that run names the clips that were under way"
             ) from error
-        log.warning("a worker was lost, and shard %s goes to another one: %s", job.name, cause)
+        log.warning("a worker was lost, and %s goes to another one: %s", job, cause)
         self.waiting.append(job)
         self._start()
 

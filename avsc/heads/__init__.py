@@ -24,6 +24,7 @@ import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from inspect import Parameter, signature
 from typing import Any
 
 from jaxtyping import Float
@@ -74,3 +75,13 @@ def create(name: str, *, dims: Dims, num_classes: int, **hparams: Any) -> nn.Mod
         near = spelling.nearest(name, names()) or f"avsc/heads has {', '.join(names())}"
         raise ValueError(f"no head {name!r}; {near}")
     return import_module(f"{__name__}.{name}").Head(dims, num_classes, **hparams)
+
+
+def defaults(name: str) -> dict[str, Any]:
+    """Return the arguments of the head of file `name` that have a default.
+
+    Raises:
+        ModuleNotFoundError: if there is no such file.
+    """
+    taken = signature(import_module(f"{__name__}.{name}").Head).parameters.values()
+    return {p.name: p.default for p in taken if p.default is not Parameter.empty}

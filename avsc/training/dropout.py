@@ -4,7 +4,6 @@ torch draws each number by itself there, several times as slowly on CPUs that it
 and other numbers than on those it knows.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -25,23 +24,15 @@ class Dropout(nn.Dropout):
 
 
 def factors(
-    shape: torch.Size,
-    p: float,
-    *,
-    device: torch.device | str = "cpu",
-    generator: torch.Generator | None = None,
+    shape: torch.Size, p: float, *, generator: torch.Generator | None = None
 ) -> Float[Tensor, "..."]:
     """Return what dropout multiplies by: 0 with probability `p`, else 1 / (1 - p).
 
     Args:
         shape: of what is multiplied.
         p: at least 0, less than 1.
-        device: where.
-        generator: of that device; None takes torch's default.
+        generator: None takes torch's default.
     """
-    if torch.device(device).type != "cpu":
-        keep = 1 - p
-        return torch.empty(shape, device=device).bernoulli_(keep, generator=generator).div_(keep)
     dropped = min(round(p * LEVELS), LEVELS - 1)
     words = torch.empty(-(-shape.numel() // 4), dtype=torch.int64)
     lots = words.random_(-(2**63), None, generator=generator).view(torch.int16)
@@ -49,9 +40,9 @@ def factors(
     return kept.float().mul_(LEVELS / (LEVELS - dropped))
 
 
-def replaced(head: nn.Module, by: Callable[[float], nn.Module] = Dropout) -> Any:
-    """Return the head; where it had an nn.Dropout that drops anything stands ours, `by(p)`."""
+def replaced(head: nn.Module) -> Any:
+    """Return the head; where it had an nn.Dropout that drops anything stands ours."""
     for name, layer in list(head.named_modules()):
         if name and type(layer) is nn.Dropout and layer.p:
-            head.set_submodule(name, by(layer.p))
+            head.set_submodule(name, Dropout(layer.p))
     return head

@@ -50,13 +50,12 @@ def calibrate(system: System, fold: Fold) -> None:
     system.temperature.fill_(fit_temperature(found, fold.targets.cpu().numpy()))
 
 
-def logits(forward: Callable[[Batch], Tensor], fold: Fold) -> Float[Tensor, "... row scene"]:
+def logits(forward: Callable[[Batch], Tensor], fold: Fold) -> Float[Tensor, "row scene"]:
     """Return what `forward` gives for all rows, without gradients."""
     with torch.inference_mode():
         return torch.cat(
             [
                 forward({m: rows[start : start + AT_ONCE] for m, rows in fold.x.items()})
                 for start in range(0, len(fold.targets), AT_ONCE)
-            ],
-            dim=-2,
+            ]
         )

@@ -268,15 +268,15 @@ def test_a_grid_stands_beside_published_scores_and_those_of_the_validation_fold(
     Path("params.yaml").write_text(yaml.safe_dump(params | {"study": {"rates": study}}))
     out = Path("data/studies/rates")
     out.mkdir(parents=True)
-    for number in range(2):
-        shutil.copy("data/predictions/one.parquet", out / f"{number:04d}.parquet")
-    cells = [{"cell": f"lr={lr}", "seed": 1} for lr in (1, 2)]
+    for key in "ab":
+        shutil.copy("data/predictions/one.parquet", out / f"{key}.parquet")
+    cells = [{"cell": f"lr={lr}", "seed": 1, "key": key} for lr, key in ((1, "a"), (2, "b"))]
     (out / "cells.json").write_text(json.dumps(cells))
     score_study.main("rates")
     rows = table("metrics/studies/rates.csv")
     assert [(r["cell"], r["published_accuracy"]) for r in rows] == [("lr=1", ""), ("lr=2", "77.0")]
     for split, prefix in (("test", ""), ("val", "val_")):
-        found = evaluation.report(out / "0000.parquet", split, seconds=SECONDS)["clip"]
+        found = evaluation.report(out / "a.parquet", split, seconds=SECONDS)["clip"]
         assert float(rows[0][f"{prefix}clip_log_loss_macro"]) == pytest.approx(
             found.log_loss_macro, abs=1e-6
         )

@@ -1,15 +1,40 @@
+"""A study trains what no earlier run has trained, and ends in the bytes of a run from nothing."""
+
 import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
 
-from avsc.artifacts import manifest, predictions, shard
+from avsc import experiment
+from avsc.artifacts import code_digests, manifest, predictions, pseudo_labels, shard
 from stages import study
 
+ROOT = Path(__file__).parents[2]
 CLIPS = {"train": [f"t{i}" for i in range(12)], "val": ["v0", "v1"], "test": ["x0", "x1"]}
-BASE = {"audio": "ears", "video": "eyes", "labels": "none", "head": "early"}
-FIT = {"epochs": 3, "batch_size": 8, "lr": 0.01}
+pytestmark = pytest.mark.usefixtures("project")
+STUDY = {
+    "seeds": [1, 2],
+    "base": {
+        "audio": "ears",
+        "video": "eyes",
+        "labels": "none",
+        "head": "early",
+        "fit": {"epochs": 2, "batch_size": 8, "lr": 0.01},
+    },
+    "rows": {
+        "plain": {},
+        "mixed": {"set": {"fit.mixup": 0.4}},
+        "late": {"set": {"head": "late"}},
+        "audio": {"set": {"video": "none"}},
+    },
+}
 
 
 def embeddings(directory, *, seed, dim):
@@ -23,6 +48,7 @@ def embeddings(directory, *, seed, dim):
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AVSC_PROCESSES", "1")
     embeddings(tmp_path / "data/embeddings/ears", seed=0, dim=3)
     embeddings(tmp_path / "data/embeddings/eyes", seed=1, dim=2)
     labels = [
@@ -35,67 +61,217 @@ def project(tmp_path, monkeypatch):
     return tmp_path
 
 
-def run(project, name, **more):
-    """Run the stage; return (cell, seed, probabilities of the test fold) of what it wrote."""
-    rows = {
-        "plain": {},
-        "mixed": {"set": {"fit.mixup": 0.4}},  # cannot be stacked
-        "audio": {"set": {"video": "none"}},
-    }
-    asked = {"seeds": [1, 2, 3], "base": BASE | {"fit": FIT}, "rows": rows} | more
-    (project / "params.yaml").write_text(yaml.safe_dump({"study": {name: asked}}, sort_keys=False))
-    study.main(name)
-    out = project / "data/studies" / name
-    index = json.loads((out / "cells.json").read_text())
-    return [
-        (c["cell"], c["seed"], predictions.read(out / f"{number:04d}.parquet", "test").probs)
-        for number, c in enumerate(index)
-    ]
+@pytest.fixture
+def trained(monkeypatch):
+    """The (head, seed) of every training in this process."""
+    found, fit = [], experiment.fit
+
+    def counted(block, data, *, seed):
+        found.append((block["head"], seed))
+        return fit(block, data, seed=seed)
+
+    monkeypatch.setattr(experiment, "fit", counted)
+    return found
 
 
-def test_seeds_trained_at_once_are_those_trained_one_after_the_other(project, monkeypatch):
-    monkeypatch.setenv("AVSC_PROCESSES", "1")
-    sizes = []
-    fit = study.stacked.fit
-    monkeypatch.setattr(
-        "avsc.training.stacked.fit", lambda s, *a, **k: sizes.append(len(s)) or fit(s, *a, **k)
+def edited(**changes):
+    """Return STUDY with other values of some keys."""
+    return json.loads(json.dumps(STUDY)) | changes
+
+
+def with_rows(*removed, **rows):
+    return edited(rows={n: r for n, r in STUDY["rows"].items() if n not in removed} | rows)
+
+
+def wanted(asked, **more):
+    Path("params.yaml").write_text(
+        yaml.safe_dump({"executor": "local", "study": {"s": asked}} | more, sort_keys=False)
     )
-    alone = run(project, "alone")
-    assert sizes == []
-    together = run(project, "together", stack=True)
-    assert sizes == [3, 3]  # plain and audio
-    assert [cell for *cell, _ in together] == [cell for *cell, _ in alone]
-    assert [cell for cell, *_ in together] == [
-        c for c in ("plain", "mixed", "audio") for _ in "123"
-    ]
-    for (cell, _, found), (*_, expected) in zip(together, alone, strict=True):
-        np.testing.assert_allclose(found, expected, atol=0 if cell == "mixed" else 1e-3)
 
 
-def test_a_study_of_one_seed_has_nothing_to_stack(project):
-    alone, together = run(project, "alone", seeds=[4]), run(project, "t", seeds=[4], stack=True)
-    for (*_, found), (*_, expected) in zip(together, alone, strict=True):
-        np.testing.assert_array_equal(found, expected)
+def run(asked=STUDY):
+    """Run the stage as DVC does, without its output; return the bytes of all files."""
+    wanted(asked)
+    shutil.rmtree("data/studies", ignore_errors=True)
+    study.main("s")
+    return written()
+
+
+def written():
+    return {p.name: p.read_bytes() for p in Path("data/studies/s").iterdir()}
+
+
+def from_nothing(asked=STUDY):
+    shutil.rmtree(".avsc", ignore_errors=True)
+    return run(asked)
+
+
+def test_a_table_has_a_file_of_predictions_for_each_cell_and_seed(trained, capsys):
+    files = run()
+    index = json.loads(files.pop("cells.json"))
+    cells = [(row, seed) for row in STUDY["rows"] for seed in STUDY["seeds"]]
+    assert [(c["cell"], c["seed"]) for c in index] == cells
+    assert {f"{c['key']}.parquet" for c in index} == set(files)
+    assert len(trained) == len(files) == len(cells)
+    for c in index:
+        found = predictions.read(Path(f"data/studies/s/{c['key']}.parquet"), "test")
+        assert found.clip_id == [clip for clip in CLIPS["test"] for _ in range(3)]
+    told = capsys.readouterr()
+    assert told.out == "study s: 8 trained, 0 kept\n"
+    assert "s: 0 of 8 cells done, 8 left" in told.err
+    assert "s: 8 of 8 cells done, 0 left, last cell 'audio', seed 2, 00:00 to go" in told.err
+
+
+def test_a_finished_study_trains_nothing_and_gives_the_same_bytes(trained, capsys, monkeypatch):
+    before = run()
+    trained.clear()
+    monkeypatch.setenv("AVSC_PROCESSES", "2")
+    assert run() == before
+    assert trained == []
+    assert capsys.readouterr().out.endswith("study s: 0 trained, 8 kept\n")
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        (with_rows(gated={"set": {"head": "gated"}}), [("gated", 1), ("gated", 2)]),
+        (with_rows(late={"set": {"head": "late", "fit.lr": 0.02}}), [("late", 1), ("late", 2)]),
+        (with_rows("mixed"), []),
+        (edited(rows={f"{n}!": row for n, row in reversed(STUDY["rows"].items())}), []),
+        (edited(seeds=[2, 3, 1]), [("early", 3), ("early", 3), ("early", 3), ("late", 3)]),
+        (with_rows(plain={"set": {"hparams.dropout": 0.2, "fit.momentum": 0.0}}), []),
+        (with_rows(again={}), []),
+    ],
+    ids=["added row", "changed row", "removed row", "renamed", "seed", "defaults", "twice"],
+)
+def test_an_edit_trains_what_is_new_and_gives_the_bytes_of_a_run_from_nothing(
+    trained, asked, expected
+):
+    run()
+    trained.clear()
+    found = run(asked)
+    assert sorted(trained) == expected
+    assert found == from_nothing(asked)
+
+
+def test_other_arrays_or_labels_train_the_cells_that_read_them(project, trained):
+    run()
+    trained.clear()
+    embeddings(project / "data/embeddings/eyes", seed=2, dim=2)
+    found = run()
+    assert len(trained) == 6  # all but `audio`
+    assert found == from_nothing()
+    trained.clear()
+    labels = project / "data/manifest/labels_train.csv"
+    labels.write_text(labels.read_text().replace("t3,bus", "t3,park"))
+    run()
+    assert len(trained) == 8
+
+
+@pytest.fixture
+def code(project, monkeypatch):
+    """A copy of the code, whose digests the stage reads."""
+    copy = project / "code"
+    shutil.copytree(ROOT / "avsc", copy / "avsc", ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(study, "Sources", lambda: code_digests.Sources(copy))
+    return copy / "avsc"
+
+
+@pytest.mark.parametrize(
+    ("path", "old", "new", "expected"),
+    [
+        ("heads/late.py", "class Head", "# a comment\nclass Head", 0),
+        ("heads/late.py", '"""', '"""Another docstring. ', 0),
+        ("heads/late.py", "class Head", "WIDTH = 3\n\n\nclass Head", 2),
+        ("heads/gated.py", "class Head", "WIDTH = 3\n\n\nclass Head", 0),
+        ("training/loop.py", "def fit(", "SPEED = 3\n\n\ndef fit(", 8),
+    ],
+    ids=["comment", "docstring", "head", "another head", "shared"],
+)
+def test_cells_are_trained_again_when_code_that_trains_them_changes(
+    code, trained, path, old, new, expected
+):
+    before = run()
+    trained.clear()
+    text = (code / path).read_text()
+    assert old in text
+    (code / path).write_text(text.replace(old, new, 1))
+    after = run()
+    assert len(trained) == expected
+    assert len(before.items() - after.items()) == (expected and expected + 1)  # and cells.json
+
+
+@pytest.mark.parametrize("damage", ["cut", "swapped"])
+def test_a_kept_cell_that_is_not_what_its_name_says_is_trained_again(trained, damage, caplog):
+    before = run()
+    trained.clear()
+    first, second = sorted(Path(".avsc/data/studies/s").glob("*.parquet"))[:2]
+    content = second.read_bytes() if damage == "swapped" else first.read_bytes()[:-9]
+    first.unlink()  # the output is a link to it
+    first.write_bytes(content)
+    assert run() == before
+    assert len(trained) == 1
+    assert f"made again: {first}" in caplog.text
+
+
+KILLED = """
+import os, signal, sys
+from avsc.artifacts import predictions
+from stages import study
+
+write, left = predictions.write, int(sys.argv[1])
+
+def killing(*arguments, **more):
+    global left
+    write(*arguments, **more)
+    left -= 1
+    if not left:
+        os.kill(int(os.environ["STAGE"]), signal.SIGKILL)
+
+predictions.write = killing
+os.environ["STAGE"] = str(os.getpid())
+study.main("s")
+"""
 
 
 @pytest.mark.slow
-def test_cells_trained_side_by_side_are_those_trained_one_after_the_other(project, monkeypatch):
-    written = []
-    for processes in ("1", "3"):
-        monkeypatch.setenv("AVSC_PROCESSES", processes)
-        run(project, f"by{processes}")
-        files = sorted((project / f"data/studies/by{processes}").iterdir())
-        written.append([(f.name, f.read_bytes()) for f in files])
-    assert len(written[0]) == 3 * 3 + 1
-    assert written[0] == written[1]
+@pytest.mark.fault
+@pytest.mark.parametrize(("processes", "after"), [("1", 1), ("1", 5), ("2", 2)])
+def test_a_killed_study_goes_on_with_the_cells_that_are_missing(trained, processes, after):
+    wanted(STUDY)
+    env = os.environ | {"AVSC_PROCESSES": processes, "PYTHONPATH": str(ROOT)}
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(after)], env=env, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert not Path("data/studies/s").exists()
+    found = run()
+    finished = 8 - len(trained)
+    assert finished == after if processes == "1" else finished >= after
+    assert found == from_nothing()
+
+
+@pytest.mark.slow
+def test_the_number_of_processes_changes_no_byte(monkeypatch, capfd):
+    clips = [c for c in CLIPS["train"] for _ in range(3)]
+    classes = {"events": ["horn", "steps"], "objects": ["car", "tree"]}
+    labels = {kind: [some[:1]] * len(clips) for kind, some in classes.items()}
+    pseudo_labels.write(Path("data/p.parquet"), clips, [0, 1, 2] * 12, labels, classes)
+    head = {"head": "ceoa_sf", "hparams": {"k": 1, "width": 8}, "labels": "p.parquet"}
+    asked = with_rows(labelled={"set": head})
+    before = from_nothing(asked)
+    monkeypatch.setenv("AVSC_PROCESSES", "3")
+    assert from_nothing(asked) == before
+    assert "10 trained" in capfd.readouterr().out
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("count", ["1", "2"])
-def test_a_cell_that_fails_is_the_error_of_the_study_which_names_it(project, monkeypatch, count):
+def test_a_cell_that_fails_is_named_and_the_finished_ones_are_kept(trained, monkeypatch, count):
     monkeypatch.setenv("AVSC_PROCESSES", count)
-    rows = {"plain": {}, "wild": {"set": {"fit.lr": 1e30}}}
+    wild = with_rows(wild={"set": {"fit.lr": 1e30, "fit.optimizer": "sgd"}})
     with pytest.raises(ValueError, match=r"training loss is (nan|inf).*lower fit.lr") as told:
-        run(project, "wild", rows=rows)
-    assert "wild, seed" in told.value.__notes__[0]
-    assert not (project / "data/studies/wild/cells.json").exists()
+        run(wild)
+    assert "cell 'wild', seed" in told.value.__notes__[0]
+    assert not Path("data/studies/s").exists()
+    trained.clear()
+    run()
+    assert len(trained) < 8

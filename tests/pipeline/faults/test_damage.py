@@ -29,7 +29,7 @@ READ = [  # a stage, a file that it reads, and of a shard the array
     ("report", "data/predictions/audio.parquet"),
     ("train teacher", "data/pseudo_labels.parquet"),
     ("map teacher", "data/pseudo_labels.parquet"),
-    ("score_study heads", "data/studies/heads/0001.parquet"),
+    ("score_study heads", "data/studies/heads/*.parquet"),
     ("score_study heads", "data/studies/heads/cells.json"),
     ("score_robustness teacher", "data/robustness/teacher/none.parquet"),
     ("score_robustness teacher", "data/robustness/teacher/disturbances.json"),
