@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from avsc import experiment, studies
+from avsc import experiment, processes, studies
 from avsc.artifacts import digests, embeddings, predictions, shard
 from avsc.artifacts.embeddings import Embeddings
 from avsc.artifacts.extraction import key_of
@@ -93,7 +93,7 @@ def read_bytes(cells: Iterable[Cell], *, root: Path = Path("data")) -> int:
 
 def worker(directory: Path) -> Callable[[Iterable[Cell]], Iterator[Cell]]:
     """Return what trains a stream of cells on a node of a cluster."""
-    return partial(map, Trainer(directory))
+    return partial(map, partial(processes.noting, Trainer(directory)))
 
 
 class Trainer:

@@ -98,7 +98,7 @@ def side_by_side(
     """
     count = min(len(items), room(memory_bytes))
     if count < 2:
-        yield from (_noting(function, item) for item in items)
+        yield from (noting(function, item) for item in items)
         return
     context = get_context("fork") if forked() else get_context("spawn")
     todo, having, processes = deque(items), {}, []
@@ -131,7 +131,8 @@ def forked() -> bool:
     return device() == "cpu"
 
 
-def _noting(function: Callable[[X], T], item: X) -> T:
+def noting(function: Callable[[X], T], item: X) -> T:
+    """Return what `function` gives for an item; its errors get a note that names the item."""
     try:
         return function(item)
     except Exception as error:
@@ -171,7 +172,7 @@ def _serve(function: Callable[[Any], object], pipe: Connection, rank: int, threa
         (item,) = task
         answer: tuple[object, Exception | None]
         try:
-            answer = _noting(function, item), None
+            answer = noting(function, item), None
         except Exception as error:  # noqa: BLE001 - raised by the parent
             answer = None, error
         pipe.send(answer)

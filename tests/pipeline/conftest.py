@@ -15,3 +15,11 @@ def reproduced(tmp_path_factory) -> Project:
 @pytest.fixture
 def toy(reproduced, tmp_path) -> Project:
     return reproduced.copy(tmp_path / "project")
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    from tests.pipeline.ray_nodes import started  # which sets what Ray reads when it is imported
+
+    with started() as made:
+        yield made

@@ -8,56 +8,23 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
-import yaml
 
 from avsc import experiment
-from avsc.artifacts import code_digests, manifest, predictions, pseudo_labels, shard
+from avsc.artifacts import code_digests, predictions, pseudo_labels
 from stages import study
+from tests.stages import toy_study
+from tests.stages.toy_study import CLIPS, STUDY, edited, embeddings, wanted
 
 ROOT = Path(__file__).parents[2]
-CLIPS = {"train": [f"t{i}" for i in range(12)], "val": ["v0", "v1"], "test": ["x0", "x1"]}
 pytestmark = pytest.mark.usefixtures("project")
-STUDY = {
-    "seeds": [1, 2],
-    "base": {
-        "audio": "ears",
-        "video": "eyes",
-        "labels": "none",
-        "head": "early",
-        "fit": {"epochs": 2, "batch_size": 8, "lr": 0.01},
-    },
-    "rows": {
-        "plain": {},
-        "mixed": {"set": {"fit.mixup": 0.4}},
-        "late": {"set": {"head": "late"}},
-        "audio": {"set": {"video": "none"}},
-    },
-}
-
-
-def embeddings(directory, *, seed, dim):
-    rng = np.random.default_rng(seed)
-    clips = [c for some in CLIPS.values() for c in some]
-    arrays = {c: (c, {"embedding": rng.normal(3, 2, (3, dim)).astype(np.float32)}) for c in clips}
-    about = {"scope": "segment", "modality": "audio"}
-    shard.write(directory / "a.h5", arrays, about=about, quarantined={})
 
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("AVSC_PROCESSES", "1")
-    embeddings(tmp_path / "data/embeddings/ears", seed=0, dim=3)
-    embeddings(tmp_path / "data/embeddings/eyes", seed=1, dim=2)
-    labels = [
-        {"clip_id": c, "scene_label": "bus" if i % 2 else "park", "city": "x", "location": c}
-        | {"split": split}
-        for split in ("train", "val")
-        for i, c in enumerate(CLIPS[split])
-    ]
-    manifest.write(tmp_path / "data/manifest/labels_train.csv", manifest.LABELS, labels)
+    toy_study.write(tmp_path)
     return tmp_path
 
 
@@ -74,24 +41,13 @@ def trained(monkeypatch):
     return found
 
 
-def edited(**changes):
-    """Return STUDY with other values of some keys."""
-    return json.loads(json.dumps(STUDY)) | changes
-
-
 def with_rows(*removed, **rows):
     return edited(rows={n: r for n, r in STUDY["rows"].items() if n not in removed} | rows)
 
 
-def wanted(asked, **more):
-    Path("params.yaml").write_text(
-        yaml.safe_dump({"executor": "local", "study": {"s": asked}} | more, sort_keys=False)
-    )
-
-
 def run(asked=STUDY):
     """Run the stage as DVC does, without its output; return the bytes of all files."""
-    wanted(asked)
+    wanted(Path(), asked)
     shutil.rmtree("data/studies", ignore_errors=True)
     study.main("s")
     return written()
@@ -238,7 +194,7 @@ study.main("s")
 @pytest.mark.fault
 @pytest.mark.parametrize(("processes", "after"), [("1", 1), ("1", 5), ("2", 2)])
 def test_a_killed_study_goes_on_with_the_cells_that_are_missing(trained, processes, after):
-    wanted(STUDY)
+    wanted(Path())
     env = os.environ | {"AVSC_PROCESSES": processes, "PYTHONPATH": str(ROOT)}
     killed = subprocess.run([sys.executable, "-c", KILLED, str(after)], env=env, check=False)
     assert killed.returncode == -signal.SIGKILL
