@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,6 @@ from avsc.artifacts.embeddings import Embeddings
 from avsc.artifacts.extraction import key_of
 
 LABELS = Path("manifest/labels_train.csv")
-Key = Callable[[Mapping[str, Any], int], str]  # (block, seed) -> key
 
 
 @dataclass(frozen=True)
@@ -38,17 +37,20 @@ class Cell:
         return f"cell {self.row!r}, seed {self.seed}"
 
 
-def planned(study: Mapping[str, Any], key: Key) -> list[Cell]:
-    """Return the cells of a study in order."""
-    return [
-        Cell(key(block, seed), row, seed, block)
+def planned(study: Mapping[str, Any], key: Callable[[Cell], str]) -> list[Cell]:
+    """Return the cells of a study in order, each with the name that `key` gives it."""
+    cells = [
+        Cell("", row, seed, block)
         for row, block in studies.cells(study).items()
         for seed in studies.seeds(study)
     ]
+    return [replace(cell, name=processes.noting(key, cell)) for cell in cells]
 
 
 @contextmanager
-def keys(code: Callable[[str], str], known: Path, *, root: Path = Path("data")) -> Iterator[Key]:
+def keys(
+    code: Callable[[str], str], known: Path, *, root: Path = Path("data")
+) -> Iterator[Callable[[Cell], str]]:
     """Yield what names a cell by its experiment, its seed, the files that it reads, and the code.
 
     Args:
@@ -57,7 +59,7 @@ def keys(code: Callable[[str], str], known: Path, *, root: Path = Path("data")) 
         root: of the files.
     """
     with digests.remembered(known) as sha256:
-        read = {}
+        read: dict[Path, str] = {}
 
         def files(path: Path) -> str:
             if path not in read:
@@ -65,13 +67,13 @@ def keys(code: Callable[[str], str], known: Path, *, root: Path = Path("data")) 
                 read[path] = key_of(*((p.name, sha256(p)) for p in found))
             return read[path]
 
-        def key(block: Mapping[str, Any], seed: int) -> str:
-            inputs = experiment.inputs_of(block)
+        def key(cell: Cell) -> str:
+            block, inputs = cell.block, experiment.inputs_of(cell.block)
             labels = None if block["labels"] == "none" else files(root / block["labels"])
             return key_of(
                 "cell",
                 experiment.meant(block),
-                seed,
+                cell.seed,
                 {m: files(root / "embeddings" / encoder) for m, encoder in inputs.items()},
                 [files(root / LABELS), labels],
                 code(block["head"]),

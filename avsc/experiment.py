@@ -94,13 +94,12 @@ def inputs_of(block: Mapping[str, Any]) -> dict[str, str]:
 
 
 def meant(block: Mapping[str, Any]) -> dict[str, Any]:
-    """Return how an experiment's block of params.yaml trains, with the defaults of what it omits.
+    """Return an experiment's block of params.yaml with all defaults and without its inputs.
 
     Raises:
         TypeError: if `fit` has a key that Options lacks.
     """
-    return {
-        "head": block["head"],
+    return {k: v for k, v in block.items() if k not in (*MODALITIES, "labels")} | {
         "hparams": avsc.heads.defaults(block["head"]) | block.get("hparams", {}),
         "standardise": block.get("standardise", True),
         "fit": asdict(Options(**block.get("fit", {}))),

@@ -275,6 +275,13 @@ if sys.argv[0] == "-m" and "stages.embed" in " ".join(sys.orig_argv):
 """
 
 
+def test_a_study_takes_its_cells_from_the_earlier_output(toy):
+    shutil.rmtree(toy.root / ".avsc")
+    rows = {"early": {}, "gated": {"set": {"head": "gated"}}}
+    toy.edit(study__heads__rows=rows)
+    assert "study heads: 2 trained, 2 kept" in toy.repro("study@heads").output
+
+
 def test_a_clone_pulls_from_a_remote_and_runs_nothing(toy, tmp_path):
     toy.run("dvc", "remote", "add", "-d", "store", str(tmp_path / "store"))
     toy.run("dvc", "push", "-q")

@@ -219,6 +219,13 @@ def test_the_number_of_processes_changes_no_byte(monkeypatch, capfd):
     assert "10 trained" in capfd.readouterr().out
 
 
+def test_a_cell_that_asks_for_an_unknown_option_is_named_before_anything_is_trained(trained):
+    with pytest.raises(TypeError, match="learning_rate") as told:
+        run(with_rows(wrong={"set": {"fit.learning_rate": 1}}))
+    assert told.value.__notes__ == ["while it worked on cell 'wrong', seed 1"]
+    assert trained == []
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("count", ["1", "2"])
 def test_a_cell_that_fails_is_named_and_the_finished_ones_are_kept(trained, monkeypatch, count):
