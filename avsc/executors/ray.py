@@ -105,7 +105,8 @@ class _Process:
         self.worker: Worker = ray.get(worker[0])()
 
     def make(self, job: Job) -> Iterator[Any]:
-        yield from self.worker([job])
+        for result in self.worker([job]):  # noqa: UP028 - Ray sends values, which iterators refuse
+            yield result
 
 
 class _Run:
