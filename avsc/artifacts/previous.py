@@ -66,17 +66,26 @@ class Previous:
 
 def _recorded(out: str) -> list[str]:
     """Return what dvc.lock says of a directory, here and at HEAD: names of lists in the cache."""
-    here, head = Path("dvc.lock"), ["git", "show", "HEAD:./dvc.lock"]
-    texts = [here.read_text("utf-8")] if here.is_file() else []
-    with _out_of_reach(f"dvc.lock at HEAD for {out}"):
-        shown = subprocess.run(head, capture_output=True, text=True, check=False)
-        texts += [shown.stdout] if shown.stdout not in texts else []
+    texts = dict.fromkeys((_lock_here(), _lock_at_head()))
     found: dict[str, None] = {}
     for text in (text for text in texts if f"path: {out}\n" in text):
         stages = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))["stages"].values()
         outs = [o for stage in stages for o in stage.get("outs", []) if o["path"] == out]
         found |= {o["md5"]: None for o in outs if o.get("md5", "").endswith(".dir")}
     return list(found)
+
+
+def _lock_here() -> str:
+    path = Path("dvc.lock")
+    return path.read_text("utf-8") if path.is_file() else ""
+
+
+def _lock_at_head() -> str:
+    try:
+        shown = subprocess.run(["git", "show", "HEAD:./dvc.lock"], capture_output=True, check=False)
+    except FileNotFoundError:  # git is not installed
+        return ""
+    return shown.stdout.decode("utf-8")
 
 
 @contextmanager
