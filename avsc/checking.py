@@ -1,12 +1,13 @@
 """The media that a data set lists, opened one by one: what is damaged, before a run finds out."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 from avsc.datasets import files, listing, tau
 from avsc.datasets.offenders import Offenders
 from avsc.media import DecodeError, container, pictures, sound
+from avsc.threads import in_threads
 
 Pair = tuple[Path, Path]  # sound and pictures of a clip
 
@@ -50,8 +51,8 @@ def damages(
             found += _objections(probe, file, seconds)
         return found
 
-    with ThreadPoolExecutor(threads) as pool:
-        yield from zip(pairs, pool.map(wrong, pairs), strict=True)
+    with closing(in_threads(wrong, threads=threads)(iter(pairs))) as found:
+        yield from zip(pairs, found, strict=True)
 
 
 def _objections(
