@@ -7,6 +7,7 @@ from pathlib import Path
 from avsc.datasets import files, listing, tau
 from avsc.datasets.offenders import Offenders
 from avsc.media import DecodeError, container, pictures, sound
+from avsc.media.track import failure
 from avsc.threads import in_threads
 
 Pair = tuple[Path, Path]  # sound and pictures of a clip
@@ -77,6 +78,6 @@ def _pictures(file: Path, seconds: int | None) -> None:
         wanted = (seconds or 1) - 0.5 - pictures.SLACK_S
         if end < wanted:
             cause = f"the pictures end here, expected them to reach {float(wanted):.1f} s"
-            raise container.failure(file, end, f"{cause}; fetch the file again")
+            raise failure(file, end, f"{cause}; fetch the file again")
         if next(track.decode(track.packets), None) is None:
-            raise container.failure(file, 0, "its video track holds no picture; fetch it again")
+            raise failure(file, 0, "its video track holds no picture; fetch it again")

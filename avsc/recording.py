@@ -11,6 +11,7 @@ from jaxtyping import Float32
 
 import avsc.media
 from avsc.media import container, pictures, sound
+from avsc.media.track import failure
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def read(path: Path, audio: Path | None, decode: Mapping[str, Any]) -> Recording
         end = min(end, heard_s)
         if start >= end:
             cause = f"pictures from {start} s on, {heard_s} s of sound, expected a second of both"
-            raise container.failure(path, start, f"{cause}; name another file, or give --audio")
+            raise failure(path, start, f"{cause}; name another file, or give --audio")
         jpegs = pictures.at_middles(seen, range(start, end), **size)
         whole_s = max(heard.seconds, float(seen.span()[1]))
     waveform = sound.segments(
@@ -87,9 +88,9 @@ def _tracks(path: Path) -> set[container.Kind]:
         DecodeError: if there is no such file, or none that FFmpeg opens.
     """
     if path.is_dir():
-        raise container.failure(path, 0, "a folder; name the files in it")
+        raise failure(path, 0, "a folder; name the files in it")
     if not path.exists():
-        raise container.failure(path, 0, "there is no such file; check its name")
+        raise failure(path, 0, "there is no such file; check its name")
     with container.opened(path) as file:
         kinds: tuple[container.Kind, ...] = ("audio", "video")
         found = {s.type for s in file.streams if not container.is_cover(s)}
@@ -102,7 +103,7 @@ def _pictures(path: Path, size: Mapping[str, int]) -> Recording:
         count = math.floor(end + sound.TOLERANCE_S)
         if count < 1:
             cause = f"the pictures last {end:.3f} s, expected at least 1 s; name a longer file"
-            raise container.failure(path, end, cause)
+            raise failure(path, end, cause)
         start = min(pictures.covered(track)[0], count - 1)
         jpegs = pictures.at_middles(track, range(start, count), **size)
         return Recording(None, jpegs, tuple(track.notes), start)

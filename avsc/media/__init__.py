@@ -9,8 +9,9 @@ import numpy as np
 from jaxtyping import Float32
 
 from avsc.media import pictures, sound
-from avsc.media.container import DecodeError, Track, demuxed
+from avsc.media.container import demuxed
 from avsc.media.pictures import picture
+from avsc.media.track import DecodeError, Track
 
 __all__ = ["VERSION", "Clip", "DecodeError", "decode", "picture"]
 

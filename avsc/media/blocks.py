@@ -4,13 +4,16 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
+from av.audio.plane import AudioPlane
 from jaxtyping import Float32
 
-from avsc.media.container import failure
+from avsc.media.track import failure
 
 MAX_GAP_S = Fraction(1, 10)  # a single hole or overlap may be so long
 MAX_SLIP_S = Fraction(1, 50)  # sound may lie so far off; a lost frame of AAC or mp3 is longer
+DTYPES = {"u8": "u1", "s16": "i2", "s32": "i4", "s64": "i8", "flt": "f4", "dbl": "f8"}
 
 Samples = Float32[np.ndarray, "sample channel"]
 
@@ -88,3 +91,20 @@ class Line:
         if not self.filled:
             return ()
         return (f"holes in its sound, {self.filled / self.rate:.2f} s in all, are silent",)
+
+
+def samples(frame: av.AudioFrame) -> Samples:
+    """Return the samples of a frame in [-1, 1]."""
+    # AudioFrame.planes reads past eight planes.
+    count, is_planar = frame.layout.nb_channels, frame.format.is_planar
+    dtype = DTYPES[frame.format.name.removesuffix("p")]
+    width = 1 if is_planar else count
+    planes = [
+        np.frombuffer(memoryview(AudioPlane(frame, i)), dtype, frame.samples * width)
+        for i in range(count if is_planar else 1)
+    ]
+    found = np.stack(planes, axis=1) if is_planar else planes[0].reshape(-1, count)
+    if found.dtype == np.uint8:
+        return (found.astype(np.float32) - 128) / 128
+    full_scale = 2.0 ** (8 * found.itemsize - 1) if found.dtype.kind == "i" else 1.0
+    return (found / full_scale).astype(np.float32)

@@ -13,8 +13,8 @@ from typing import Any
 
 import av
 
-TRUNCATED_S = 0.5  # a file may end so much before the end that it declares
-OF_TRACKS = ("mov,mp4,m4a,3gp,3g2,mj2",)
+TRUNCATED_S = Fraction(1, 2)  # a file may end so much before the end that it declares
+OF_TRACKS = ("mov,mp4,m4a,3gp,3g2,mj2", "mxf")
 OF_FILES = ("flv", "asf", "wav", "w64", "aiff", "caf", "au", "ape", "tta", "wv")
 CLOCK = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")  # of Matroska's tags
 XING = (b"Xing", b"Info", b"VBRI")
@@ -42,7 +42,7 @@ def shortfall(
     """
     for found, declared in _declared(path, container, chosen, ends):
         # Matroska declares an end counted from 0, not from time zero.
-        if max(found, found + zero) < declared - Fraction(TRUNCATED_S):
+        if max(found, found + zero) < declared - TRUNCATED_S:
             return found, declared
     return None
 
@@ -63,7 +63,10 @@ def _declared(
         return own if len(own) == len(chosen) else [whole]
     if name == "mp3":
         return tracks if _has_frame_count(path) else []
-    return [whole] if name in OF_FILES else []
+    if name in OF_FILES:  # FFmpeg gives each track the length of the file, from its own start on
+        lasts = [s.duration * s.time_base for s in chosen if s.duration is not None]
+        return [(whole[0], min(lasts, default=whole[1]))]
+    return []
 
 
 def _tagged(stream: Any) -> Fraction | None:

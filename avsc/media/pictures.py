@@ -18,8 +18,9 @@ from jaxtyping import Int32, UInt8
 from PIL import Image
 
 from avsc.media import container
-from avsc.media.container import MAX_PIXELS, DecodeError, Track, check_size, failure
+from avsc.media.container import MAX_PIXELS, check_size
 from avsc.media.seeking import on_display
+from avsc.media.track import DecodeError, Track, failure
 
 SLACK_S = Fraction(1, 2)  # pictures may start so long after, or end so long before, a middle
 LANCZOS = Interpolation.LANCZOS | Interpolation.ACCURATE_RND | Interpolation.BITEXACT

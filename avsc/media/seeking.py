@@ -12,7 +12,7 @@ from fractions import Fraction
 import av
 from av.video.frame import PictureType
 
-from avsc.media.container import DecodeError, Track, failure
+from avsc.media.track import DecodeError, Track, failure
 
 
 def on_display(track: Track, times: list[Fraction]) -> list[av.VideoFrame]:

@@ -10,26 +10,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import av
 import numpy as np
 import soundfile
 import soxr
-from av.audio.plane import AudioPlane
 from jaxtyping import Float32
 
 from avsc.media import channels
-from avsc.media.blocks import Line
-from avsc.media.container import Track, check_duration, check_file, demuxed, failure
+from avsc.media.blocks import Line, Samples, samples
+from avsc.media.container import check_duration, check_file, demuxed
 from avsc.media.signatures import is_sound_file
+from avsc.media.track import DecodeError, Track, failure
 
 TOLERANCE_S = 0.1  # a clip may be so much shorter or longer than its whole seconds
 MAX_PEAK = 4.0  # codecs overshoot 1 a little; beyond this the file is not in [-1, 1]
 RATES_HZ = range(4000, 192_001)
 QUALITY = "VHQ"  # soxr: aliases under -150 dB, at the speed of HQ
 BLOCK = 2**16  # samples
-DTYPES = {"u8": "u1", "s16": "i2", "s32": "i4", "s64": "i8", "flt": "f4", "dbl": "f8"}
+MALFORMED = 3  # libsndfile's error; others are of files that it does not know
+# The size of the samples of a wav, of all of a w64, aiff or rf64, and what there is.
+SHORTENED = re.compile(
+    r"^ *(?:data|riff|FORM|Riff size) *: (\d+) \(should be (\d+)\)", re.MULTILINE
+)
 
-Samples = Float32[np.ndarray, "sample channel"]
 Parts = Float32[np.ndarray, "channel 2"]
 
 
@@ -75,7 +77,9 @@ def from_file(path: Path) -> Sound | None:
     """
     try:
         file = soundfile.SoundFile(path)
-    except soundfile.SoundFileError:
+    except soundfile.LibsndfileError as error:
+        if error.code == MALFORMED:
+            raise _broken(path, error) from error
         return None
     with file:
         # A recorder that lost its power leaves a length of 0 in the header.
@@ -88,10 +92,14 @@ def from_file(path: Path) -> Sound | None:
             blocks = file.blocks(BLOCK, dtype="float32", always_2d=True)
             samples = np.concatenate([_stereo(block, parts) for block in blocks])
         except soundfile.SoundFileError as error:
-            cause = f"broken or cut off ({str(error).split(': ')[-1].rstrip('.')}); fetch it again"
-            raise failure(path, 0, cause) from error
+            raise _broken(path, error) from error
         _check_whole(path, file, len(samples))
         return Sound(samples, file.samplerate, notes)
+
+
+def _broken(path: Path, error: soundfile.SoundFileError) -> DecodeError:
+    cause = str(error).split(": ")[-1].rstrip(".")
+    return failure(path, 0, f"broken or cut off ({cause}); fetch it again")
 
 
 def _layout(path: Path, count: int) -> tuple[str, ...]:
@@ -103,8 +111,8 @@ def _layout(path: Path, count: int) -> tuple[str, ...]:
 
 def _check_whole(path: Path, file: soundfile.SoundFile, found: int) -> None:
     expected = file.frames
-    # libsndfile takes what there is of a wav and tells its log; 4 GiB is the size of a pipe.
-    if log := re.search(r"data *: (\d+) \(should be (\d+)\)", file.extra_info):
+    # libsndfile takes what there is and tells its log; 4 GiB is the size of a pipe.
+    if log := SHORTENED.search(file.extra_info):
         declared, there = map(int, log.groups())
         expected = file.frames * declared // max(there, 1) if declared < 2**31 - 2**16 else 0
     if found < expected - TOLERANCE_S * file.samplerate:
@@ -136,27 +144,11 @@ def from_track(track: Track) -> Sound:
             cause = f"(rate in Hz, channels) changes from {shape} to {now}; convert the file"
             raise failure(track.path, line.end, cause)
         is_timed = frame.pts is not None and not (track.is_counted and line.blocks)
-        line.add(_stereo(_samples(frame), parts), track.seconds(frame.pts) if is_timed else None)
+        line.add(_stereo(samples(frame), parts), track.seconds(frame.pts) if is_timed else None)
         check_duration(track.path, line.end)  # packets may hold more than their timestamps say
     if line is None:
         raise failure(track.path, 0, "its sound track holds no sound; name a file that has some")
     return Sound(line.from_zero(), line.rate, (*track.notes, *notes, *line.notes()))
-
-
-def _samples(frame: av.AudioFrame) -> Samples:
-    # AudioFrame.planes reads past eight planes.
-    count, is_planar = frame.layout.nb_channels, frame.format.is_planar
-    dtype = DTYPES[frame.format.name.removesuffix("p")]
-    width = 1 if is_planar else count
-    planes = [
-        np.frombuffer(memoryview(AudioPlane(frame, i)), dtype, frame.samples * width)
-        for i in range(count if is_planar else 1)
-    ]
-    samples = np.stack(planes, axis=1) if is_planar else planes[0].reshape(-1, count)
-    if samples.dtype == np.uint8:
-        return (samples.astype(np.float32) - 128) / 128
-    full_scale = 2.0 ** (8 * samples.itemsize - 1) if samples.dtype.kind == "i" else 1.0
-    return (samples / full_scale).astype(np.float32)
 
 
 def _mix(path: Path, names: Sequence[str]) -> tuple[Parts | None, tuple[str, ...]]:

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from avsc.media import seeking
-from avsc.media.container import Track, demuxed
+from avsc.media.container import demuxed
+from avsc.media.track import Track
 
 MIDDLES = [Fraction(2 * k + 1, 2) for k in range(6)]
 
