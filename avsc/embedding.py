@@ -1,5 +1,6 @@
 """An encoder of params.yaml, and what it takes of a clip: for embed, disturb and predict."""
 
+import logging
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import closing
 from functools import cached_property, partial
@@ -23,6 +24,8 @@ from avsc.device import device
 from avsc.encoders import UnfitError, check_count, rows_at_once
 from avsc.precision import How
 from avsc.threads import cores, in_threads
+
+log = logging.getLogger(__name__)
 
 ARRAYS = {"audio": ("waveform",), "video": ("jpeg", "jpeg_length")}  # of data/media, by modality
 HOW = ("precision", "engine", "compile")
@@ -71,9 +74,24 @@ def create(
     state, classes = weights_file.read(path, sha256=sha256)
     named = {"classes": classes} if classes else {}
     try:
-        return avsc.encoders.create(encoder, weights=state, **(named | own))
+        made = avsc.encoders.create(encoder, weights=state, **(named | own))
     except UnfitError as error:
         raise UnfitError(f"{path}: {error}") from error
+    if avsc.encoders.takes(encoder, "std") and not {"mean", "std"} <= own.keys():
+        _warn_of_normalisation(path, made)
+    return made
+
+
+def _warn_of_normalisation(path: Path, encoder: Any) -> None:
+    """Warn where nobody says by which mean and std inputs were normalised in training."""
+    if not weights_file.trained_here(path):
+        log.warning(
+            "%s does not say how the inputs of its network were normalised in training; mean %s "
+            "and std %s are assumed: write mean and std of its training into the block of `embed`",
+            path,
+            encoder.mean,
+            encoder.std,
+        )
 
 
 def at_rate(block: Mapping[str, Any], decoded_hz: int | None) -> dict[str, int]:

@@ -481,3 +481,33 @@ def test_rate_of_the_sound_is_part_of_the_key_of_the_clips_and_not_of_the_encode
         embedding.identity(encoder, b, root=tmp_path) for b in (block, block | {"sample_rate": 1})
     )
     assert one == other
+
+
+@pytest.mark.parametrize("written", ["by hand", "by convert"])
+def test_weights_that_do_not_say_how_inputs_were_normalised_are_warned_of(
+    tmp_path, caplog, written
+):
+    path = tmp_path / "weights/own.safetensors"
+    path.parent.mkdir()
+    if written == "by hand":
+        save_file(small_timm().state_dict(), path)
+    else:
+        names = [f"k{i}" for i in range(1000)]
+        weights_file.write(path, small_timm().state_dict(), classes=names, converted=True)
+    block = {"encoder": "timm_image", "weights": path.name, "name": "convnext_atto"}
+    block |= {"model_kwargs": KWARGS, "input_size": 32}
+    embedding.create(block, root=tmp_path)
+    (warning,) = caplog.messages
+    assert "mean (0.485, 0.456, 0.406) and std (0.229, 0.224, 0.225) are assumed" in warning
+    caplog.clear()
+    half = [0.5, 0.5, 0.5]
+    assert embedding.create(block | {"mean": half, "std": half}, root=tmp_path).mean == (0.5,) * 3
+    assert not caplog.messages
+
+
+def test_weights_that_a_stage_trained_need_no_mean_and_std(tmp_path, caplog):
+    path = tmp_path / "weights/own.safetensors"
+    weights_file.write(path, small_ast().state_dict(), classes=["bell", "horn", "wind"])
+    block = {"encoder": "ast", "weights": path.name, "config": ast.TINY["config"]}
+    embedding.create(block, root=tmp_path)
+    assert not caplog.messages

@@ -60,10 +60,25 @@ HUB_FILES = (  # in the order in which transformers and timm look for them
 )
 
 
-def write(path: Path, state: Mapping[str, Tensor], *, classes: Sequence[str]) -> None:
-    """Write a state dict and the names of its classes."""
+CONVERTED = {"made_by": "avsc weights convert"}
+
+
+def write(
+    path: Path, state: Mapping[str, Tensor], *, classes: Sequence[str], converted: bool = False
+) -> None:
+    """Write a state dict and the names of its classes; `converted`: of somebody else's training."""
     tensors = {k: v.detach().cpu().contiguous() for k, v in state.items()}
-    whole.write(path, save(tensors, metadata={"classes": json.dumps(list(classes))}))
+    more = CONVERTED if converted else {}
+    whole.write(path, save(tensors, metadata={"classes": json.dumps(list(classes)), **more}))
+
+
+def trained_here(path: Path) -> bool:
+    """Return whether a stage of this project wrote the file, so that encoders fit its training."""
+    if path.suffix != ".safetensors":
+        return False
+    with safe_open(path, "pt") as f:
+        metadata = f.metadata() or {}
+    return "classes" in metadata and metadata.get("made_by") != CONVERTED["made_by"]
 
 
 def digest(path: Path) -> str:

@@ -54,7 +54,7 @@ def convert(
         names = _names(classes) if classes else stated or []
         if classes:
             _check_count(names, state, classes)
-        files.write(target, {k: v.clone() for k, v in state.items()}, classes=names)
+        files.write(target, {k: v.clone() for k, v in state.items()}, classes=names, converted=True)
     except (OSError, ValueError, csv.Error) as error:
         stop(error)
     size = sum(tensor.numel() for tensor in state.values())

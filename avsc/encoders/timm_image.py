@@ -1,6 +1,6 @@
 """Any image model of timm by name: tags pictures, or, without a classifier, only embeds them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,9 @@ class Encoder:
             it loses its last layer: of CLIP the projection into the space that texts share.
         input_size: side of the square the model sees, in pixels; None is the model's own.
         crop_pct: that side as a part of the picture's short side; None is the model's own.
+        mean: of red, green and blue in [0, 1], subtracted from pictures; None is the model's own.
+        std: by which the difference is divided; None is the model's own. Weights trained on
+            pictures in [-1, 1] take 0.5 of each, thrice.
         scope: "segment" takes one picture a row, "clip" any number.
         seed: of random weights.
         batch_size: pictures in one forward pass (at least one row).
@@ -78,6 +81,8 @@ class Encoder:
         model_kwargs: Mapping[str, Any] | None = None,
         input_size: int | None = None,
         crop_pct: float | None = None,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
         scope: str = "segment",
         seed: int = 0,
         batch_size: int = 32,
@@ -85,6 +90,7 @@ class Encoder:
     ) -> None:
         check_scope(scope)
         check_weights(weights)
+        check_colours(mean=mean, std=std)
         self.scope, self.batch_size = scope, batch_size
         with seeded(seed):
             net = _net(name, revision, weights, classes, dict(model_kwargs or {}))
@@ -93,8 +99,9 @@ class Encoder:
             self.classes = _names(net, classes)
         self.model = Model(net).to(device).eval()
         size = None if input_size is None else (3, input_size, input_size)
-        given = {"input_size": size, "crop_pct": crop_pct}
+        given = {"input_size": size, "crop_pct": crop_pct, "mean": mean, "std": std}
         self.data_config = timm.data.resolve_data_config(given, model=net)
+        self.mean, self.std = self.data_config["mean"], self.data_config["std"]
         self.transform = timm.data.create_transform(**self.data_config)
 
     def __call__(self, x: np.ndarray) -> dict[str, Float32[np.ndarray, "row _"]]:
@@ -155,6 +162,20 @@ class Model(nn.Module):
     def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
         """Take parameters under timm's names."""
         return self.net.load_state_dict(*args, **kwargs)
+
+
+def check_colours(*, mean: Sequence[float] | None, std: Sequence[float] | None) -> None:
+    """Raise a ValueError unless mean and std, where given, are a number of each colour."""
+    for key, value in (("mean", mean), ("std", std)):
+        if value is None:
+            continue
+        least = 1e-6 if key == "std" else 0.0
+        numbers = isinstance(value, list | tuple) and all(isinstance(x, int | float) for x in value)
+        if not numbers or len(value) != 3 or not all(least <= x <= 1 for x in value):
+            raise ValueError(
+                f"{key} is {value!r}, expected three numbers from {least:g} to 1 (of red, "
+                "green and blue), such as [0.5, 0.5, 0.5]"
+            )
 
 
 def check_pictures(x: np.ndarray, *, scope: str) -> None:

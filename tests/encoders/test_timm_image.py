@@ -151,3 +151,29 @@ def test_without_network_the_error_says_what_to_do():
         FileNotFoundError, match=r"no pretrained 'convnext_atto'.* or set weights: t"
     ):
         create(weights="pretrained", model_kwargs=None, classes=None)
+
+
+def test_mean_and_std_normalise_pictures():
+    white = np.full((1, 1, 40, 40, 3), 255, np.uint8)
+    prepared = create(mean=[0.5, 0.25, 0], std=[0.5, 0.5, 0.25]).prepare(white)
+    # (1 - 0.5) / 0.5, (1 - 0.25) / 0.5, (1 - 0) / 0.25
+    expected = torch.tensor([1.0, 1.5, 4.0])[:, None, None].expand(3, 32, 32)
+    torch.testing.assert_close(prepared[0, 0], expected)
+    steps = {"brightness": 0.0, "contrast": 0.0, "saturation": 0.0}
+    view = create(mean=[0.5, 0.25, 0], std=[0.5, 0.5, 0.25]).prepare_view(
+        white, view=1, seed=0, **steps
+    )
+    torch.testing.assert_close(view[0, 0], expected)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"mean": [0.5]}, r"mean is \[0\.5\], expected three numbers from 0 to 1 \(of red, green"),
+        ({"mean": [127, 127, 127]}, r"mean is \[127, 127, 127\], expected three numbers"),
+        ({"std": [0.5, 0.5, 0]}, r"std is \[0\.5, 0\.5, 0\], expected three numbers from 1e-06"),
+    ],
+)
+def test_mean_and_std_of_another_form_are_refused(given, message):
+    with pytest.raises(ValueError, match=message):
+        create(**given)

@@ -71,3 +71,11 @@ def test_clone_fetches_weights_placed_by_hand_as_the_error_says(committed, tmp_p
         weights.read(clone.root / path)
     clone.run(*str(error.value).split("`")[1].split())
     assert weights.read(clone.root / path)[1] == ["bus"]
+
+
+def test_dry_run_of_a_fresh_clone_lists_every_stage_with_force(tmp_path):
+    project = fresh(tmp_path / "project")
+    project.commit()
+    stages = project.run("dvc", "stage", "list", "--name-only").stdout.split()
+    assert set(project.repro("--dry", "--force").stages) == set(stages)
+    assert project.run("git", "status", "--porcelain").stdout == ""
