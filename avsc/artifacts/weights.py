@@ -251,10 +251,8 @@ def licence(name: str, revision: str | None) -> str | None:
 
 def _check(path: Path) -> None:
     if not path.is_file():
-        near = spelling.nearest(path.name, (p.name for p in path.parent.glob("*.*")))
-        raise FileNotFoundError(
-            f"no weights at {path}; " + (near and f"{near} Or ") + _remedy(path)
-        )
+        near = spelling.nearest(path.stem, (p.stem for p in path.parent.glob("*.*")))
+        raise FileNotFoundError(f"no weights at {path}; {_remedy(path)}" + (near and f"; {near}"))
 
 
 def _remedy(path: Path) -> str:
