@@ -10,6 +10,7 @@ and where it needs them
     loss(x, targets, criterion) -> loss   its own training loss; default: criterion(logits, targets)
     solve(x, targets) -> None             fit without gradients; then there are no phases
     handles_missing = True                it answers without one of its modalities
+    drawn = {parameter: most}             drawn from -most to most, and to be moved farther
     branch_embeddings(x)                  {modality: (row, ...)} that InfoNCE aligns
     branch_logits(x)                      {modality: (row, scene)}, what each says of the scenes
     branches()                            {modality: module} whose gradients are modulated

@@ -22,6 +22,8 @@ class Head(nn.Module):
     The trees are a buffer, LightGBM's own text as bytes, so that a state dict holds the whole head.
     Their seed is drawn from torch's generator when the head is made. Logits carry no gradient.
 
+    On a few thousand rows its probabilities are too sure: `fit: {temperature: true}` mends them.
+
     Args:
         num_leaves: of a tree.
         n_estimators: trees of each class.

@@ -1,6 +1,6 @@
 """Weighted late fusion: how much the video's opinion counts is learned, a weight for each scene."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float
@@ -26,6 +26,7 @@ class Head(nn.Module):
     """
 
     handles_missing = True
+    drawn: ClassVar = {"weight": 0.1}
 
     def __init__(
         self, dims: Dims, num_classes: int, *, width: int = 512, dropout: float = 0.2
@@ -38,7 +39,8 @@ class Head(nn.Module):
                 for m in self.modalities
             }
         )
-        self.weight = nn.Parameter(torch.empty(num_classes).uniform_(-0.1, 0.1))
+        most = self.drawn["weight"]
+        self.weight = nn.Parameter(torch.empty(num_classes).uniform_(-most, most))
 
     def forward(self, x: Batch) -> Float[Tensor, "row scene"]:
         """Return logits."""

@@ -1,6 +1,7 @@
 """The training loop: arrays resident on the device, batches by index, the best epoch kept."""
 
 import copy
+import logging
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from avsc.training import doubts
 from avsc.training.dropout import replaced
 from avsc.training.folds import Fold, check
 from avsc.training.options import Options
@@ -20,6 +22,8 @@ from avsc.training.strategies.augmentation import mixup, modality_dropout
 from avsc.training.strategies.balance import modulate, ogm_coefficients, unimodal_loss
 from avsc.training.system import Batch, System
 from avsc.training.validation import calibrate, check_finite, evaluate
+
+log = logging.getLogger(__name__)
 
 
 def fit(
@@ -53,11 +57,15 @@ def fit(
     )
     torch.manual_seed(seed)  # of dropout
     run = Run(system.head, o, num_classes, torch.Generator().manual_seed(seed))
+    start = doubts.drawn(run.head)
     if hasattr(run.head, "solve"):
         run.head.solve(train.x, train.targets)
         history: list[dict[str, Any]] = [{"phase": "solve", "epoch": 0, **evaluate(run.head, val)}]
     else:
         history = [row for phase in run.phases() for row in run.fit_phase(*phase, train, val)]
+    name = type(system.head).__module__.rpartition(".")[2]
+    for warning in doubts.warnings(system.head.eval(), val, start=start, o=o):
+        log.warning("%s: %s", name, warning)
     if o.temperature:
         calibrate(system, val)
     return history
