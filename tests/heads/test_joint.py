@@ -204,7 +204,7 @@ def test_embeddings_are_means_over_frames():
         (
             TINY["dims"],
             {"mode": "both"},
-            r"mode is 'both', expected one of \['joint', 'pipeline'\]",
+            r"mode is 'both', expected one of joint, pipeline",
         ),
         ({"video": (5,)}, {"mode": "pipeline"}, r"got \['video'\], expected audio and video"),
         ({"events": (5,)}, {}, r"dims are of \['events'\], expected audio, video or both"),
