@@ -202,3 +202,19 @@ def test_what_has_no_network_has_no_precision(root):
     message = "embed.ears has no network, but precision and compile; drop that"
     with pytest.raises(ValueError, match=message):
         Embedder(block, varied=(), name="ears", root=root / "data").settle()
+
+
+@pytest.mark.parametrize("encoder", ["logmel", "scalogram", "fbank"])
+def test_encoders_follow_the_rate_at_which_clips_were_decoded(tmp_path, encoder):
+    rng = np.random.default_rng(0)
+    sound = rng.uniform(-0.5, 0.5, (1, 2, 32000)).astype(np.float32)
+    clips = {"a": media.arrays(sound, [toy_clips.jpeg(rng)])}
+    toy_clips.write(tmp_path / "data", {"a": "train"}, clips)
+    block = {"encoder": encoder, "weights": "none"}
+    embedder = Embedder(block, varied=(), root=tmp_path / "data")
+    (found,) = embedder()(iter(["a"]))
+    frames = {"logmel": 98}.get(encoder, 6)  # as many a second as at 16 kHz
+    assert found["embedding"].shape[:2] == (1, frames)
+    other = Embedder(block | {"sample_rate": 16000}, varied=(), root=tmp_path / "data")
+    with pytest.raises(ValueError, match="is 16000, but the sound was decoded at 32000 Hz"):
+        other.encoder  # noqa: B018
