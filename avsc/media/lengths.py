@@ -17,8 +17,8 @@ TRUNCATED_S = Fraction(1, 2)  # a file may end so much before the end that it de
 OF_TRACKS = ("mov,mp4,m4a,3gp,3g2,mj2", "mxf")
 OF_FILES = ("flv", "asf", "wav", "w64", "aiff", "caf", "au", "ape", "tta", "wv")
 CLOCK = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")  # of Matroska's tags
-XING = (b"Xing", b"Info", b"VBRI")
-MP3_FRAME = 4096  # bytes: no frame is longer
+# Name of the header, then where its flags and its number of frames lie, in bytes after the name.
+XING = ((b"Xing", 7, 8), (b"Info", 7, 8), (b"VBRI", 0, 14))
 
 Spans = Mapping[int, Fraction]
 
@@ -62,7 +62,7 @@ def _declared(
         own = [(ends[s.index], t) for s, t in zip(chosen, tags, strict=True) if t is not None]
         return own if len(own) == len(chosen) else [whole]
     if name == "mp3":
-        return tracks if _has_frame_count(path) else []
+        return [(whole[0], _frames_of_mp3(path) * _mp3_frame(s)) for s in chosen]
     if name in OF_FILES:  # FFmpeg gives each track the length of the file, from its own start on
         lasts = [s.duration * s.time_base for s in chosen if s.duration is not None]
         return [(whole[0], min(lasts, default=whole[1]))]
@@ -78,13 +78,22 @@ def _tagged(stream: Any) -> Fraction | None:
     return None
 
 
-def _has_frame_count(path: Path) -> bool:
-    """Return whether the first frame of an mp3 says how many follow."""
+def _frames_of_mp3(path: Path) -> int:
+    """Return how many frames the first frame of an mp3 announces; 0 where it is one of sound."""
     with path.open("rb") as f:
         head = f.read(10)
         f.seek(10 + id3_size(head) if head.startswith(b"ID3") else 0)
-        frame = f.read(MP3_FRAME)
-    return any(frame.find(name, 0, 64) > 0 for name in XING)
+        frame = f.read(64)
+    for name, flags, count in XING:
+        at = frame.find(name)
+        if at > 0 and (not flags or frame[at + flags] & 1):
+            return int.from_bytes(frame[at + count : at + count + 4], "big")
+    return 0
+
+
+def _mp3_frame(stream: Any) -> Fraction:
+    rate = stream.codec_context.sample_rate or 1
+    return Fraction(1152 if rate >= 32_000 else 576, rate)
 
 
 def id3_size(head: bytes) -> int:

@@ -9,6 +9,8 @@ from typing import Any, SupportsFloat
 
 import av
 
+MAX_START_S = Fraction(1, 2)  # so much sound at the start of a stream may lack its beginning
+
 
 class DecodeError(Exception):
     """A clip that cannot be decoded; the message names the file, the position and the cause."""
@@ -69,20 +71,29 @@ class Track:
         Raises:
             DecodeError: if a packet is broken.
         """
-        context, at = self.stream.codec_context, Fraction(0)
+        context, at, begun = self.stream.codec_context, Fraction(0), False
         context.flush_buffers()  # an earlier call may have drained it, or stopped half-way
         context.skip_frame = "DEFAULT"
         for packet in chain(packets, [None]):
             if packet is not None and (ticks := ticks_of(packet)) is not None:
                 at = self.seconds(ticks)
             try:
-                yield from context.decode(packet)
+                for frame in context.decode(packet):
+                    begun = True
+                    yield frame
             except av.FFmpegError as error:
-                if self.is_open and packet is self.packets[-1]:
-                    self.notes.append(f"the end of its {self.named} is cut off")
-                    return
+                if self.is_open and (note := self._cut_at(packet, at, begun=begun)):
+                    self.notes.extend({note} - set(self.notes))
+                    continue
                 cause = f"broken {self.stream.type} packet ({error.strerror}); fetch the file again"
                 raise failure(self.path, at, cause) from error
+
+    def _cut_at(self, packet: av.Packet | None, at: Fraction, *, begun: bool) -> str:
+        """Return what to say of a broken packet at the start or the end of a stream, else ""."""
+        if packet is self.packets[-1]:
+            return f"the end of its {self.named} is cut off"
+        is_start = not begun and at < self.span()[0] + MAX_START_S
+        return "its sound begins inside a frame" if is_start and self.named == "sound" else ""
 
 
 def ticks_of(packet: av.Packet) -> int | None:

@@ -10,6 +10,8 @@ from PIL import Image
 
 from avsc import recording
 from avsc.media import DecodeError, sound
+from tests.media import corpus
+from tests.media.corpus import Case
 
 DECODE = {"sample_rate": 16000, "short_side_px": 48, "jpeg_quality": 95}
 
@@ -248,6 +250,17 @@ def test_pictures_before_the_first_keyframe_are_left_out(movie, indices):
     found = read(path)
     assert "pictures before the first keyframe are left out" in found.notes
     assert indices(found)[0] == 10
+
+
+def test_sound_that_begins_inside_a_frame_loses_that_frame(tmp_path):
+    path = corpus.write(Case("mpg", "mp2"), tmp_path)
+    content = path.read_bytes()
+    path.write_bytes(content[len(content) // 5 // 2048 * 2048 :])
+    found = read(path)
+    assert found.seconds == 2
+    assert found.notes == ("its sound begins inside a frame",)
+    spectrum = np.abs(np.fft.rfft(found.waveform[-1, 0, :8000]))
+    assert spectrum.argmax() * 2 in (900, 1300)
 
 
 # content over names
