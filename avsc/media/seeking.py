@@ -31,9 +31,14 @@ def on_display(track: Track, times: list[Fraction]) -> list[av.VideoFrame]:
 def in_full(track: Track, times: list[Fraction]) -> list[av.VideoFrame]:
     """Return the same by decoding every packet."""
     shown: list[av.VideoFrame] = []
-    last = None
+    last, start = None, Fraction(0)
+    rate = track.stream.average_rate
     for frame in track.decode(track.packets):
-        start = track.seconds(frame.dts if frame.pts is None else frame.pts)
+        ticks = frame.dts if frame.pts is None else frame.pts
+        if ticks is not None:
+            start = track.seconds(ticks)
+        elif last is not None and rate:  # a frame without a time follows the one before
+            start += 1 / Fraction(rate)
         while len(shown) < len(times) and times[len(shown)] < start:
             shown.append(frame if last is None else last)
         last = frame

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +62,21 @@ def test_a_second_does_not_depend_on_the_others(trained_once, film):
     for k in range(3):
         alone = prediction.predict(p, whole.between(k, k + 1)).probs
         np.testing.assert_allclose(alone[0], probs[k], atol=1e-6)
+
+
+@pytest.mark.parametrize("experiment", ["both", "clips"])
+def test_rows_of_a_file_whose_pictures_begin_late_are_seconds_of_the_file(
+    trained_once, film, experiment
+):
+    p = trained.load(experiment, trained_once)
+    whole = recording.read(film(seconds=5.0), None, p.decode)
+    late, early = whole.between(2, 5), whole.between(0, 3)
+    found = prediction.predict(p, late)
+    assert found.spans[0][0] == 2
+    assert found.spans[-1][1] == 5
+    at_zero = replace(late, start=0)
+    np.testing.assert_array_equal(found.whole, prediction.predict(p, at_zero).whole)
+    assert prediction.predict(p, early).spans[0][0] == 0
 
 
 def test_pictures_of_any_shape_are_taken(predict, film):

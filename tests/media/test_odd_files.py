@@ -315,3 +315,57 @@ def test_clips_carry_the_notes_of_their_sound(write_container, film, clip_of, no
     assert clip_of(path, film).notes == (
         "6 channels (FL+FR+FC+LFE+BL+BR) are mixed down to stereo",
     )
+
+
+# remedies
+
+
+def test_a_clip_of_another_length_is_read_without_a_length(write_wav, film, clip_of, noise):
+    path = write_wav(noise(2), 48000)
+    with pytest.raises(DecodeError, match=r"set decode\.seconds to the clips' length \(null: each"):
+        clip_of(path, film, seconds=3)
+    assert len(clip_of(path, film, seconds=None).pictures) == 2
+    assert len(clip_of(path, film, seconds=2).pictures) == 2
+
+
+def test_sound_cut_to_its_pictures_is_read(write_wav, film, clip_of, noise):
+    block = noise(14, rate=8000)  # the film lasts 12 s
+    with pytest.raises(DecodeError, match="leave the clip out, or cut its sound to its pictures"):
+        clip_of(write_wav(block, 8000), film)
+    assert len(clip_of(write_wav(block[: 12 * 8000], 8000), film).pictures) == 12
+
+
+def test_sound_cut_at_a_jump_is_read_on_both_sides(write_container, noise):
+    block = noise(4, rate=16000)
+    parts = {
+        name: write_container(name, sound=block, rate=16000, sound_cut=is_cut)
+        for name, is_cut in {
+            "jump.mkv": lambda at: 1.5 < at < 2,
+            "before.mkv": lambda at: at > 1.5,
+            "after.mkv": lambda at: at < 2,
+        }.items()
+    }
+    with pytest.raises(
+        DecodeError, match=r"the sound before ends at 1\.5\d+ s; cut the file there"
+    ):
+        sound.of(parts["jump.mkv"])
+    assert read(parts["before.mkv"]).seconds == 1
+    assert read(parts["after.mkv"]).seconds == 2
+
+
+@pytest.mark.parametrize(
+    ("spoil", "cause"),
+    [
+        (lambda x: (x * 40, 16000), "expected -1 to 1; scale the sound"),
+        (lambda x: (x, 2000), "expected 4000 to 192000 Hz; resample it"),
+        (lambda x: (x / np.float32(0), 16000), "a sample is not finite; write the file again"),
+        (lambda x: (x[:8000], 16000), "the sound lasts 0.500 s, expected at least 1 s; leave the"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:divide by zero", "ignore:invalid value")
+def test_sound_written_as_expected_is_read(write_wav, film, clip_of, noise, spoil, cause):
+    block = noise(2, rate=16000)
+    spoilt, rate = spoil(block)
+    with pytest.raises(DecodeError, match=cause):
+        clip_of(write_wav(spoilt, rate, subtype="FLOAT"), film)
+    assert len(clip_of(write_wav(block, 16000, subtype="FLOAT"), film).pictures) == 2

@@ -95,6 +95,19 @@ def test_full_decoding_takes_the_last_frame_that_starts_by_then(write_container,
         assert [track.seconds(f.pts) for f in frames] == [0, Fraction(1, 2), Fraction(7, 5), 2]
 
 
+def test_frames_without_a_time_follow_the_one_before(write_container, grays):
+    path = write_container(
+        "v.mp4", pictures=grays(75), times=np.arange(75) / 25, options={"bf": "0"}
+    )
+    with demuxed(path, "video") as (track,):
+        whole = [frame.to_ndarray() for frame in seeking.in_full(track, MIDDLES[:3])]
+        for i, packet in enumerate(track.packets):
+            if i % 3:
+                packet.pts = packet.dts = None
+        sparse = [frame.to_ndarray() for frame in seeking.on_display(track, MIDDLES[:3])]
+    np.testing.assert_array_equal(sparse, whole)
+
+
 def test_only_groups_that_hold_a_wanted_frame_are_decoded(write_container, moving, monkeypatch):
     path = write_container(
         "v.mp4", pictures=moving(150), times=np.arange(150) / 25, options=params("keyint=10")
