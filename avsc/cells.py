@@ -9,10 +9,11 @@ from typing import Any
 
 import torch
 
-from avsc import experiment, processes, studies
+from avsc import experiment, processes
 from avsc.artifacts import digests, embeddings, predictions, shard
 from avsc.artifacts.embeddings import Embeddings
 from avsc.artifacts.extraction import key_of
+from avsc.params.study import Study
 
 LABELS = Path("manifest/labels_train.csv")
 
@@ -37,12 +38,20 @@ class Cell:
         return f"cell {self.row!r}, seed {self.seed}"
 
 
-def planned(study: Mapping[str, Any], key: Callable[[Cell], str]) -> list[Cell]:
-    """Return the cells of a study in order, each with the name that `key` gives it."""
+def planned(
+    study: Study, blocks: Mapping[str, Mapping[str, Any]], key: Callable[[Cell], str]
+) -> list[Cell]:
+    """Return the cells of a study in order, each with the name that `key` gives it.
+
+    Args:
+        study: its seeds, and the entry that holds all arrays.
+        blocks: {row: experiment}.
+        key: a cell -> its name.
+    """
     cells = [
-        Cell("", row, seed, block)
-        for row, block in studies.cells(study).items()
-        for seed in studies.seeds(study)
+        Cell("", row, seed, {**block, "within": study.inputs})
+        for row, block in blocks.items()
+        for seed in study.seeds
     ]
     return [replace(cell, name=processes.noting(key, cell)) for cell in cells]
 
@@ -68,13 +77,13 @@ def keys(
             return read[path]
 
         def key(cell: Cell) -> str:
-            block, inputs = cell.block, experiment.inputs_of(cell.block)
+            block, folders = cell.block, experiment.directories(cell.block, root=root)
             labels = None if block["labels"] == "none" else files(root / block["labels"])
             return key_of(
                 "cell",
                 experiment.meant(block),
                 cell.seed,
-                {m: files(root / "embeddings" / encoder) for m, encoder in inputs.items()},
+                {m: files(folder) for m, folder in folders.items()},
                 [files(root / LABELS), labels],
                 code(block["head"]),
             )[:20]
@@ -89,8 +98,8 @@ def by_arrays(cells: Iterable[Cell]) -> list[Cell]:
 
 def read_bytes(cells: Iterable[Cell], *, root: Path = Path("data")) -> int:
     """Return the size of all files of embeddings that some cells read."""
-    encoders = {e for cell in cells for e in experiment.inputs_of(cell.block).values()}
-    return sum(p.stat().st_size for e in encoders for p in shard.paths(root / "embeddings" / e))
+    folders = {d for cell in cells for d in experiment.directories(cell.block, root=root).values()}
+    return sum(p.stat().st_size for folder in folders for p in shard.paths(folder))
 
 
 def worker(directory: Path) -> Callable[[Iterable[Cell]], Iterator[Cell]]:
@@ -140,4 +149,4 @@ class Trainer:
 
 
 def _arrays_of(block: Mapping[str, Any]) -> tuple[object, ...]:
-    return *studies.arrays_of(block), *sorted(block.get("views", ()))
+    return block["inputs"], block["labels"], *sorted(block.get("views", ()))

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 import avsc.heads
-from avsc.artifacts import embeddings, manifest, model_config, models, pseudo_labels
-from avsc.artifacts.embeddings import Embeddings
+from avsc.artifacts import bundles, embeddings, manifest, model_config, models, pseudo_labels
+from avsc.artifacts.embeddings import MODALITIES, Embeddings
 from avsc.artifacts.predictions import Predictions
 from avsc.device import device
 from avsc.training import loop
@@ -29,7 +29,6 @@ BUILDING = (  # what heads and torch raise on arguments of any kind
     TypeError,
     ValueError,
 )
-MODALITIES = ("audio", "video")
 SUPERVISION = {"audio": "events", "video": "objects"}
 Read = Callable[..., Embeddings]  # (directory, clip ids, name of the array)
 
@@ -59,11 +58,19 @@ class Split:
 
 @dataclass(frozen=True)
 class Data:
-    """What an experiment reads: its three splits, its scenes, and whether a row is a clip."""
+    """What an experiment reads.
+
+    Attributes:
+        splits: train, val and test.
+        scenes: in the order of the targets.
+        scope: of a row: segment | clip.
+        inputs: {modality: entry of `embed` or `import_features`}.
+    """
 
     splits: dict[str, Split]
     scenes: list[str]
-    scope: str  # segment | clip
+    scope: str
+    inputs: dict[str, str]
 
     @property
     def nbytes(self) -> int:
@@ -81,16 +88,30 @@ class Fitted:
     config: dict[str, Any]
 
 
-def inputs_of(block: Mapping[str, Any]) -> dict[str, str]:
-    """Return {modality: encoder} of an experiment's block of params.yaml.
+def streams(directory: Path, part: str | None = None) -> dict[str, Path]:
+    """Return {modality: folder} of an entry or a bundle, or of a part of a bundle.
 
     Raises:
-        ValueError: if it names no encoder.
+        FileNotFoundError: if a folder is missing.
+        ValueError: if two entries are of the same modality, or there is no such part.
     """
-    inputs = {m: block[m] for m in MODALITIES if block[m] != "none"}
-    if not inputs:
-        raise ValueError("the experiment has audio: none and video: none; name an encoder of embed")
-    return inputs
+    folders = list(bundles.inside(directory, part).values())
+    found = {embeddings.modality(folder): folder for folder in folders}
+    if len(found) < len(folders):
+        names = ", ".join(f"{f.name} ({embeddings.modality(f)})" for f in folders)
+        raise ValueError(
+            f"{directory} holds {names}; expected one entry of audio, one of video, or both"
+        )
+    return {m: found[m] for m in MODALITIES if m in found}
+
+
+def directories(block: Mapping[str, Any], *, root: Path = Path("data")) -> dict[str, Path]:
+    """Return {modality: folder} of what an experiment reads; raises as `streams`.
+
+    A block with `within` reads its inputs from inside that bundle.
+    """
+    name = block["inputs"]
+    return streams(root / "embeddings" / block.get("within", name), name)
 
 
 def meant(block: Mapping[str, Any]) -> dict[str, Any]:
@@ -99,7 +120,7 @@ def meant(block: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         TypeError: if `fit` has a key that Options lacks.
     """
-    return {k: v for k, v in block.items() if k not in (*MODALITIES, "labels")} | {
+    return {k: v for k, v in block.items() if k not in ("inputs", "within", "labels")} | {
         "hparams": avsc.heads.defaults(block["head"]) | block.get("hparams", {}),
         "standardise": block.get("standardise", True),
         "fit": asdict(Options(**block.get("fit", {}))),
@@ -113,23 +134,28 @@ def load(
     """Return the arrays that an experiment's block of params.yaml names, each read once.
 
     Clips without arrays, because they could not be decoded, are left out. The test fold is what has
-    arrays and no training label: its own labels are not read. `read` replaces `embeddings.read`.
+    arrays and no training label: its own labels are not read.
+
+    Args:
+        block: `inputs` and `labels`; `views` and `within`, a bundle that holds them, if there are.
+        root: holds embeddings/, manifest/ and the pseudo-labels.
+        read: in place of `embeddings.read`.
 
     Raises:
         KeyError: if an array is missing.
         ValueError: if audio and video disagree on the rows of a clip, or a file is damaged.
     """
-    directories = {m: root / "embeddings" / e for m, e in inputs_of(block).items()}
+    folders = directories(block, root=root)
     labels = manifest.read(root / "manifest/labels_train.csv", manifest.LABELS)
     scenes = sorted({r["scene_label"] for r in labels})
     target = {r["clip_id"]: scenes.index(r["scene_label"]) for r in labels}
-    encoded = set.intersection(*(embeddings.clips(d) for d in directories.values()))
+    encoded = set.intersection(*(embeddings.clips(d) for d in folders.values()))
     ids = {
         s: [r["clip_id"] for r in labels if r["split"] == s and r["clip_id"] in encoded]
         for s in ("train", "val")
     }
     ids["test"] = sorted(encoded - set(target))
-    rows, scope = _aligned(directories, [c for part in ids.values() for c in part], read)
+    rows, scope = _aligned(folders, [c for part in ids.values() for c in part], read)
     count = next(iter(rows.values())).count
     splits: dict[str, Split] = {}
     first = stop = 0  # of the split's clips
@@ -145,8 +171,8 @@ def load(
             targets=torch.tensor(np.repeat(known, count[first:stop]) if known else []).long(),
         )
     splits["train"] = _supervised(splits["train"], block, root)
-    splits["train"] = _viewed(splits["train"], block, directories, read)
-    return Data(splits, scenes, scope)
+    splits["train"] = _viewed(splits["train"], block, folders, read)
+    return Data(splits, scenes, scope, {m: d.name for m, d in folders.items()})
 
 
 def _aligned(
@@ -207,7 +233,7 @@ def untrained(block: Mapping[str, Any], data: Data, *, seed: int) -> Fitted:
         "head": block["head"],
         "hparams": block.get("hparams", {}),
         "standardise": block.get("standardise", True),
-        "inputs": inputs_of(block),
+        "inputs": data.inputs,
         "shapes": {m: list(rows.shape[1:]) for m, rows in train.x.items()},
         "scenes": data.scenes,
         "scope": data.scope,

@@ -49,7 +49,7 @@ class Predictor:
 def names(root: str | Path = Path()) -> list[str]:
     """Return the experiments of params.yaml that have been trained."""
     root = Path(root)
-    named = params.load("train", root / "params.yaml") or {}
+    named = params.names("train", root=root)
     return [n for n in named if (root / "data/models" / n / "config.json").is_file()]
 
 
@@ -108,7 +108,7 @@ def load(name: str, root: str | Path = Path()) -> Predictor:
         ValueError: if it is unknown, if its files are damaged, or if params.yaml has changed since.
     """
     root = Path(root)
-    directory, yaml = root / "data/models" / name, root / "params.yaml"
+    directory = root / "data/models" / name
     if not (directory / "config.json").is_file():
         there = ", ".join(names(root)) or "none; run `dvc repro`"
         near = spelling.nearest(name, names(root))
@@ -117,14 +117,14 @@ def load(name: str, root: str | Path = Path()) -> Predictor:
             + (near and f"; {near}")
         )
     fitted = experiment.restore(directory)
-    blocks = {m: params.load(f"embed.{e}", yaml) for m, e in fitted.config["inputs"].items()}
+    blocks = {m: params.load(f"embed.{e}", root=root) for m, e in fitted.config["inputs"].items()}
     for m, block in blocks.items():
         _check_unchanged(root / "data/embeddings" / fitted.config["inputs"][m], block, "views")
-    decode = params.load("decode", yaml)
+    decode = params.load("decode", root=root)
     _check_unchanged(root / "data/media", decode, "on_error", "seconds")
     return Predictor(
         experiment=name,
-        data=str(params.load("data", yaml)),
+        data=str(params.load("data", root=root)),
         fitted=fitted,
         encoders={
             m: embedding.create(b, root=root / "data", decoded_hz=decode["sample_rate"])

@@ -5,6 +5,7 @@ changed is part of every run.
 """
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -29,12 +30,13 @@ REST = "everything anew"
 
 def results(*, quick: bool = False) -> list[Row]:
     """Return a row for each change."""
-    profile = ROOT / ("tests/pipeline/toy.yaml" if quick else "params/demo.yaml")
+    profile = ROOT / ("tests/pipeline/toy" if quick else "params/demo")
     target = ["score@audio"] if quick else []
     with tempfile.TemporaryDirectory() as folder:
         clone = _clone(ROOT, Path(folder, "clone"))
         params = clone / "params.yaml"
-        params.write_text(profile.read_text("utf-8"), "utf-8")
+        for file in profile.glob("*.yaml"):
+            shutil.copy(file, clone)
         repro = partial(_run, clone, *DVC, "repro", "-q", *target)
         took = {REST: seconds_of(repro), "nothing": seconds_of(repro)}
         _run(clone, "git", *IDENTITY, "commit", "-qam", "run")

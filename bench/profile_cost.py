@@ -20,7 +20,6 @@ from typing import Any
 import numpy as np
 import soundfile
 import torch
-import yaml
 
 import avsc.encoders
 import avsc.media
@@ -28,6 +27,8 @@ from avsc import embedding
 from avsc.artifacts import media
 from avsc.device import device
 from avsc.media import Clip
+from avsc.params import reading
+from avsc.params.inputs import members_of
 from bench._floor import flop
 from bench._table import machine, markdown
 from bench._turns import Row, threads
@@ -47,9 +48,8 @@ def results(*, quick: bool = False) -> list[Row]:
 
 
 def profile(name: str) -> dict[str, Any]:
-    """Return a profile of params/."""
-    tree: dict[str, Any] = yaml.safe_load(Path("params", f"{name}.yaml").read_text("utf-8"))
-    return tree
+    """Return the sections of a profile of params/."""
+    return reading.open_in(Path("params", name)).tree
 
 
 def rows(
@@ -147,16 +147,16 @@ def offline(block: Mapping[str, Any], *, decoded_hz: int) -> Any:
 
 def largest_input(tree: Mapping[str, Any], read: Mapping[str, float]) -> float:
     """Return the bytes a clip of the experiment or study that reads most."""
-    experiments = [[b["audio"], b["video"]] for b in tree["train"].values()]
-    studies = [block["encoders"] for block in tree["study"].values()]
-    return max(sum(read.get(n, 0.0) for n in set(names)) for names in [*experiments, *studies])
+    blocks = [*tree["train"].values(), *tree["study"].values()]
+    entries = [members_of(block["inputs"], tree) for block in blocks]
+    return max(sum(read.get(n, 0.0) for n in names) for names in entries)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("profile", type=Path, help="params/<profile>.yaml")
+    parser.add_argument("profile", help="a folder of params/")
     parser.add_argument("--clips", type=int, default=CLIPS, help="of ten seconds")
     asked = parser.parse_args()
-    tree = yaml.safe_load(asked.profile.read_text("utf-8"))
     facts = ", ".join(f"{k} {v}" for k, v in machine().items())
-    print(facts, markdown(rows(asked.profile.stem, tree, clips=asked.clips)), sep="\n\n")  # noqa: T201
+    table = markdown(rows(asked.profile, profile(asked.profile), clips=asked.clips))
+    print(facts, table, sep="\n\n")  # noqa: T201

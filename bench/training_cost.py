@@ -15,13 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 
 import avsc.heads
-from avsc import embedding, studies
+from avsc import embedding
 from avsc.artifacts import media
 from avsc.device import device
-from avsc.experiment import SUPERVISION, inputs_of
+from avsc.experiment import SUPERVISION
+from avsc.params.fields import Parser
+from avsc.params.inputs import streams_of
+from avsc.params.study import Study, cells
 from avsc.training.folds import Fold
 from avsc.training.loop import Run
 from avsc.training.options import Options
@@ -75,11 +77,21 @@ def _row(what: str, blocks: Sequence[Block], epoch_s: Sequence[float]) -> Row:
 
 
 def systems(tree: Block) -> Iterator[tuple[str, list[Block]]]:
-    """Yield the name of each experiment and study, and the block of every system it trains."""
-    yield from ((f"train {name}", [block]) for name, block in tree["train"].items())
-    for name, study in tree["study"].items():
-        blocks = studies.cells(study).values()
-        yield f"study {name}", [block for block in blocks for _ in studies.seeds(study)]
+    """Yield the name of each experiment and study, and the block of every system it trains.
+
+    The `inputs` of a block are {modality: entry}.
+    """
+    for name, block in tree["train"].items():
+        yield f"train {name}", [_resolved(block, tree)]
+    for name, block in tree["study"].items():
+        study: Study = Parser(tree).parse(Study, block, ("study", name))
+        blocks = cells(study, tree["train"][study.base]).values()
+        yield f"study {name}", [_resolved(cell, tree) for cell in blocks for _ in study.seeds]
+
+
+def _resolved(block: Block, tree: Block) -> Block:
+    streams = streams_of(block["inputs"], tree) or {}
+    return {**block, "inputs": {modality: entry for entry, modality in streams.items()}}
 
 
 def shapes_of(tree: Block, size: tuple[int, int] = SIZE) -> Shapes:
@@ -105,7 +117,7 @@ class Timed:
 
     def __call__(self, block: Block, shapes: Shapes) -> float:
         """Return the seconds of all phases of a head; 0 where it is solved."""
-        inputs = inputs_of(block)
+        inputs = block["inputs"]
         own: Shapes = {m: shapes[encoder] for m, encoder in inputs.items()}
         if block["labels"] != "none":
             own |= {SUPERVISION[m]: shapes[SUPERVISION[m]] for m in inputs}
@@ -140,8 +152,7 @@ def _fold(count: int, shapes: Shapes, varied: Sequence[str]) -> Fold:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("profile", type=Path, help="params/<profile>.yaml")
+    parser.add_argument("profile", help="a folder of params/")
     asked = parser.parse_args()
-    tree = yaml.safe_load(asked.profile.read_text("utf-8"))
     facts = ", ".join(f"{k} {v}" for k, v in machine().items())
-    print(facts, markdown(rows(asked.profile.stem, tree)), sep="\n\n")  # noqa: T201
+    print(facts, markdown(rows(asked.profile, profile(asked.profile))), sep="\n\n")  # noqa: T201

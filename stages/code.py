@@ -1,12 +1,12 @@
 """code: the source of the project, studies -> code.yaml, a digest for each stage and plug-in."""
 
-from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from avsc import params, studies
+from avsc import params
 from avsc.artifacts import code_digests
 from avsc.artifacts.code_digests import PLUGINS, Sources
+from avsc.params.study import Study, heads
 
 
 def main() -> None:
@@ -19,26 +19,10 @@ def main() -> None:
     }
     digests["encoders"]["none"] = "none"  # a fine-tuned system of one modality names it
     digests["study"] = {
-        name: {head: digests["heads"][head] for head in _heads(name, files["heads"])}
-        for name in params.load("study")
+        name: {head: digests["heads"][head] for head in heads(params.read(Study, f"study.{name}"))}
+        for name in params.names("study")
     }
     code_digests.write(Path("code.yaml"), digests)
-
-
-def _heads(study: str, known: Collection[str]) -> list[str]:
-    """Return the heads that the cells of a study name.
-
-    Raises:
-        ValueError: if there is no such head.
-    """
-    cells = studies.cells(params.load(f"study.{study}"))
-    for cell, block in cells.items():
-        if block["head"] not in known:
-            raise ValueError(
-                f"study.{study}, cell {cell!r}: no head {block['head']!r}, expected one of "
-                f"{', '.join(known)}"
-            )
-    return sorted({block["head"] for block in cells.values()})
 
 
 if __name__ == "__main__":

@@ -10,11 +10,13 @@ from typing import Any
 
 from avsc import evaluation, params
 from avsc.artifacts import metrics
+from avsc.params.analyses import Compare
 from avsc.scoring import uncertainty
 
 
 def main(name: str) -> None:
-    p, data, seed = (params.load(key) for key in (f"compare.{name}", "data", "seed"))
+    p, data = params.load(f"compare.{name}", Compare), params.load("data")
+    seed = params.load("seed")
     systems = {side: p[side] for side in ("one", "other")}
     paths = {side: Path(f"data/predictions/{system}.parquet") for side, system in systems.items()}
     one, other = evaluation.together(paths, seconds=params.load("decode.seconds")).values()

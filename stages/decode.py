@@ -10,13 +10,15 @@ from avsc import executors, params
 from avsc.artifacts import extraction, manifest, media, metrics
 from avsc.artifacts.making import Encode, Quarantined
 from avsc.artifacts.shard import Arrays
+from avsc.params.data import Decode
+from avsc.params.executors import Executor
 from avsc.threads import cores, in_threads
 
 log = logging.getLogger(__name__)
 
 
 def main() -> None:
-    p = params.load("decode")
+    p = params.load("decode", Decode)
     on_error = p.pop("on_error")
     if on_error not in ("stop", "quarantine"):
         raise ValueError(f"decode.on_error is {on_error!r}, expected stop or quarantine")
@@ -47,7 +49,7 @@ def main() -> None:
         return in_threads(decode, threads=cores(), passed_on=(Quarantined,))
 
     about = {"made_by": "decode", "params": json.dumps(p, sort_keys=True)}
-    execute = executors.create(params.load("executor"))
+    execute = executors.create(params.load("executor", Executor))
     tally = extraction.extract(Path("data/media"), keys, opened, about=about, execute=execute)
     if tally.quarantined and on_error == "stop":
         raise ValueError(

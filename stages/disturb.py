@@ -10,10 +10,12 @@ from avsc.artifacts import disturbances, extraction, manifest
 from avsc.artifacts.disturbances import Disturbance
 from avsc.artifacts.shard import Arrays
 from avsc.media.disturbances import VERSION, effects
+from avsc.params.encoders import Disturb, Embed
+from avsc.params.executors import Executor
 
 
 def main(name: str) -> None:
-    p, asked = params.load(f"embed.{name}"), params.load(f"disturb.{name}")
+    p, asked = params.load(f"embed.{name}", Embed), params.load(f"disturb.{name}", Disturb)
     named, own = ({key: block[key] for key in ("encoder", "weights")} for block in (asked, p))
     if named != own:
         raise ValueError(f"disturb.{name} has {named}, embed.{name} {own}; give both the same")
@@ -48,7 +50,7 @@ def main(name: str) -> None:
     }
     out = Path("data/disturbed") / name
     opened = partial(embedding.clips_in_threads, encode)
-    execute = executors.create(params.load("executor"))
+    execute = executors.create(params.load("executor", Executor))
     tally = extraction.extract(out, keys, opened, about=about, execute=execute)
     disturbances.write(out, made)
     print(f"disturb {name}: {tally}")

@@ -9,10 +9,12 @@ from pathlib import Path
 
 from avsc import embedding, executors, params
 from avsc.artifacts import extraction, manifest, metrics
+from avsc.params.encoders import Embed
+from avsc.params.executors import Executor
 
 
 def main(name: str) -> None:
-    p = params.load(f"embed.{name}")
+    p = params.load(f"embed.{name}", Embed)
     clips = manifest.read(Path("data/manifest/media.csv"), manifest.MEDIA)
     views = p.get("views")
     varied = {r["clip_id"] for r in clips if r["fold"] == "train"} if views else set()
@@ -32,7 +34,8 @@ def main(name: str) -> None:
         "classes": json.dumps(getattr(encoder, "classes", [])),
         **computed,
     }
-    out, execute = Path("data/embeddings") / name, executors.create(params.load("executor"))
+    out = Path("data/embeddings") / name
+    execute = executors.create(params.load("executor", Executor))
     tally = extraction.extract(out, keys, embedder, about=about, execute=execute)
     how = embedder.how
     ran = {"engine": how.engine, "precision": how.precision, "deviation": deviation}

@@ -14,6 +14,7 @@ import avsc.heads
 from avsc import params
 from avsc.artifacts import manifest, predictions
 from avsc.artifacts.predictions import Predictions
+from avsc.params.experiments import Ensemble
 from avsc.training import loop
 from avsc.training.folds import Fold
 from avsc.training.strategies.calibration import fit_temperature
@@ -24,7 +25,7 @@ FOLDS = 5
 
 
 def main(name: str) -> None:
-    p, seed = params.load(f"ensemble.{name}"), params.load("seed")
+    p, seed = params.load(f"ensemble.{name}", Ensemble), params.load("seed")
     options: dict[str, Any] = {**p.get("fit", {})}
     scaled = options.pop("temperature", False)
     members = [m for m in p["members"] if m != "none"]

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from avsc import finetuning, params, processes
 from avsc.artifacts import metrics, weights
+from avsc.params.finetune import Finetune
 from avsc.training import shared_loop
 
 
 def main(name: str) -> None:
-    block = params.load(f"finetune.{name}")
+    block = params.load(f"finetune.{name}", Finetune)
     checkpoint = Path(f".avsc/finetune/{name}.safetensors")
     seed = block.get("seed", params.load("seed"))
     tuned = finetuning.tune(block, seed=seed, checkpoint=checkpoint)

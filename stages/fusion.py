@@ -8,11 +8,12 @@ from pathlib import Path
 
 from avsc import evaluation, params
 from avsc.artifacts import metrics
+from avsc.params.analyses import Fusion
 from avsc.scoring import agreement
 
 
 def main(name: str) -> None:
-    p, data = params.load(f"fusion.{name}"), params.load("data")
+    p, data = params.load(f"fusion.{name}", Fusion), params.load("data")
     paths = {side: Path(f"data/predictions/{p[side]}.parquet") for side in agreement.SYSTEMS}
     found = evaluation.together(paths, seconds=params.load("decode.seconds"))
     fused, protocols = found["fused"], found["fused"].items

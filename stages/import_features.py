@@ -9,10 +9,11 @@ from pathlib import Path
 from avsc import importing, params
 from avsc.artifacts import extraction, manifest
 from avsc.artifacts.shard import Arrays
+from avsc.params.features import ImportFeatures
 
 
 def main(name: str) -> None:
-    p = params.load(f"import_features.{name}")
+    p = params.load(f"import_features.{name}", ImportFeatures)
     lost = {r["clip_id"] for r in manifest.read(Path("data/quarantine.csv"), manifest.QUARANTINE)}
     listed = manifest.read(Path("data/manifest/media.csv"), manifest.MEDIA)
     arrays = importing.imported(

@@ -6,10 +6,11 @@ from pathlib import Path
 from avsc import params
 from avsc.artifacts import digests, manifest, predictions
 from avsc.datasets import tau
+from avsc.params.data import Index
 
 
 def main() -> None:
-    p = params.load("index")
+    p = params.load("index", Index)
     p.pop("watch")
     root, seed = Path(p.pop("root")), params.load("seed")
     with digests.remembered(Path(".avsc/digests.json")) as digest:

@@ -10,16 +10,17 @@ from sklearn.manifold import TSNE
 
 from avsc import experiment, params
 from avsc.artifacts import metrics, pseudo_labels
+from avsc.params.analyses import Map
 
 FEWEST = 4  # points: t-SNE looks at a quarter of them
 DRAWN = {"embedding": "embedding", "classes": "class_weights"}  # method of a head
 
 
 def main(name: str) -> None:
-    p = params.load(f"map.{name}")
-    fitted = experiment.restore(Path("data/models") / p["experiment"])
+    p = params.read(Map, f"map.{name}")
+    fitted = experiment.restore(Path("data/models") / p.experiment)
     check(f"map.{name}", p, fitted.system.head)
-    about, points = of_classes(fitted, p) if p["of"] == "classes" else of_test_rows(fitted, p)
+    about, points = of_classes(fitted, p) if p.of == "classes" else of_test_rows(fitted, p)
     if len(points) < FEWEST:
         raise ValueError(f"map.{name} has {len(points)} points, expected {FEWEST} or more")
     flat = TSNE(perplexity=min(30, len(points) // 4), random_state=params.load("seed"))
@@ -30,22 +31,18 @@ def main(name: str) -> None:
     metrics.write_table(Path(f"metrics/maps/{name}.csv"), rows)
 
 
-def check(key: str, p: dict[str, Any], head: Any) -> None:
+def check(key: str, p: Map, head: Any) -> None:
     """Raise a ValueError unless the head has what is to be drawn."""
-    if p["of"] not in DRAWN:
-        raise ValueError(f"{key}.of is {p['of']!r}, expected {' or '.join(DRAWN)}")
-    if not hasattr(head, method := DRAWN[p["of"]]):
+    if not hasattr(head, method := DRAWN[p.of]):
         raise ValueError(
-            f"{key} draws the {p['of']} of {p['experiment']}, whose head has no {method}; take an "
+            f"{key} draws the {p.of} of {p.experiment}, whose head has no {method}; take an "
             "experiment of joint (embedding) or ceoa_sf (classes), or give the head that method"
         )
 
 
-def of_test_rows(
-    fitted: experiment.Fitted, p: dict[str, Any]
-) -> tuple[list[dict[str, Any]], np.ndarray]:
+def of_test_rows(fitted: experiment.Fitted, p: Map) -> tuple[list[dict[str, Any]], np.ndarray]:
     """Return clip and second of each row of the test fold, and what the head makes of it."""
-    rows = experiment.load({**p, "labels": "none"}).splits["test"]
+    rows = experiment.load({"inputs": p.inputs, "labels": "none"}).splits["test"]
     head: Any = fitted.system.head
     with torch.inference_mode():
         points = head.embedding(fitted.system.prepare(rows.x)).numpy()
@@ -54,16 +51,14 @@ def of_test_rows(
     return [{"clip_id": c, "segment": k} for c, k in zip(clips, seconds, strict=True)], points
 
 
-def of_classes(
-    fitted: experiment.Fitted, p: dict[str, Any]
-) -> tuple[list[dict[str, Any]], np.ndarray]:
+def of_classes(fitted: experiment.Fitted, p: Map) -> tuple[list[dict[str, Any]], np.ndarray]:
     """Return the name of each event and object, and the weights of its class."""
     head: Any = fitted.system.head
     weights = head.class_weights()
-    names = pseudo_labels.classes(Path("data") / p["labels"])
+    names = pseudo_labels.classes(Path("data") / p.labels)
     if {k: len(names[k]) for k in weights} != (own := {k: len(w) for k, w in weights.items()}):
         raise ValueError(
-            f"{p['labels']} names {', '.join(f'{len(names[k])} {k}' for k in weights)}, the model "
+            f"{p.labels} names {', '.join(f'{len(names[k])} {k}' for k in weights)}, the model "
             f"was trained on {own}; run `dvc repro`"
         )
     about = [{"kind": k, "name": n} for k in weights for n in names[k]]

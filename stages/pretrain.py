@@ -9,11 +9,12 @@ import numpy as np
 
 from avsc import params
 from avsc.datasets import demo
+from avsc.params.encoders import Embed, Pretrain
 from avsc.threads import cores
 
 
 def main(name: str) -> None:
-    p, seed = params.load(f"pretrain.{name}"), params.load("seed")
+    p, seed = params.load(f"pretrain.{name}", Pretrain), params.load("seed")
     drawn = demo.drawn(p["examples"], p["items"] + p["held_out"], seed=seed, workers=cores())
     _train(name, p, seed, drawn)
 
@@ -31,7 +32,7 @@ def _train(
 
     block = {
         k: v
-        for k, v in params.load(f"embed.{name}").items()
+        for k, v in params.load(f"embed.{name}", Embed).items()
         if k not in ("weights", "sha256", "sample_rate", "views", "precision", "engine", "compile")
     }
     hears = p["examples"] == "sounds"

@@ -8,6 +8,7 @@ import numpy as np
 
 from avsc import params
 from avsc.artifacts import embeddings, manifest, metrics, pseudo_labels, truth
+from avsc.params.labels import PseudoLabel
 from avsc.scoring import tagging
 from avsc.training import pseudo_labels as pseudo
 
@@ -15,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 def main() -> None:
-    p = params.load("pseudo_label")
+    p = params.load("pseudo_label", PseudoLabel)
     clips = manifest.read(Path("data/manifest/media.csv"), manifest.MEDIA)
     fold = {r["clip_id"]: r["fold"] for r in clips}
     kinds = pseudo_labels.KINDS

@@ -9,6 +9,8 @@ import numpy as np
 import avsc.encoders
 from avsc import evaluation, params
 from avsc.artifacts import embeddings, media, predictions, results, whole
+from avsc.params.labels import Tags
+from avsc.params.report import Report
 from avsc.reporting import clips, page
 from avsc.reporting.blocks import Results
 from avsc.training.pseudo_labels import probabilities
@@ -17,9 +19,9 @@ Rows = Mapping[str, np.ndarray]  # of each clip
 
 
 def main() -> None:
-    p, data = params.load("report"), params.load("data")
-    names = {section: list(params.load(section)) for section in page.NAMED}
-    names["systems"] = [*params.load("train"), *params.load("ensemble")]
+    p, data = params.load("report", Report), params.load("data")
+    names = {section: params.names(section) for section in page.NAMED}
+    names["systems"] = [*params.names("train"), *params.names("ensemble")]
     paths = {s: Path(f"data/predictions/{s}.parquet") for s in p["systems"] if s != "none"}
     if not paths:
         raise ValueError("report.systems names no system; name at least one of train or ensemble")
@@ -76,7 +78,7 @@ def by_clip(path: Path) -> Rows:
 
 def tags(kind: str, ids: list[str]) -> list[clips.Tags]:
     """Return what the tagger of events or objects finds in each clip."""
-    block = params.load(f"pseudo_label.{kind}")
+    block = params.load(f"pseudo_label.{kind}", Tags)
     found = embeddings.read(Path("data/embeddings") / block["tagger"], ids, "logits")
     probs, count = probabilities(
         found.rows, found.count, activation=block["activation"], pooling="none"

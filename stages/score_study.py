@@ -6,22 +6,24 @@ which a cell is to be chosen; the table by class is of the first seed on the tes
 
 import sys
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from avsc import evaluation, params, studies
+from avsc import evaluation, params
 from avsc.artifacts import metrics, results
+from avsc.params.study import Study, labels, published
 from avsc.scoring.protocol import Scores
 
 SCORES = ("log_loss_macro", "accuracy_macro", "log_loss_micro", "accuracy_micro")
 VALIDATION = SCORES[:2]
+PUBLISHED = ("protocol", "log_loss", "accuracy")
 PROTOCOLS = ("segment", "clip")
 
 
 def main(name: str) -> None:
-    study, data = params.load(f"study.{name}"), params.load("data")
+    study, data = params.read(Study, f"study.{name}"), params.load("data")
     seconds = params.load("decode.seconds")
     directory = Path("data/studies") / name
     reports: dict[str, list[dict[str, Scores]]] = defaultdict(list)
@@ -29,15 +31,14 @@ def main(name: str) -> None:
     for cell, path in trained(directory / "cells.json", study):
         reports[cell].append(evaluation.report(path, seconds=seconds))
         chosen_by[cell].append(evaluation.report(path, "val", seconds=seconds))
-    rows, published = [], studies.published(study)
+    rows, known = [], published(study)
     for cell, found in reports.items():
         row: dict[str, Any] = {"data": data, "study": name, "cell": cell, "seeds": len(found)}
         row |= {k: v for p in PROTOCOLS for k, v in spread(p, found).items()}
         validation = [spread(p, chosen_by[cell], VALIDATION) for p in PROTOCOLS]
         row |= {f"val_{k}": v for columns in validation for k, v in columns.items()}
-        rows.append(
-            row | {f"published_{k}": published.get(cell, {}).get(k) for k in studies.PUBLISHED}
-        )
+        paper = known.get(cell)
+        rows.append(row | {f"published_{k}": getattr(paper, k, None) for k in PUBLISHED})
     metrics.write_table(Path(f"metrics/studies/{name}.csv"), rows)
     classes = [
         {"data": data, "cell": cell, "protocol": protocol, **row}
@@ -48,15 +49,15 @@ def main(name: str) -> None:
     metrics.write_table(Path(f"metrics/studies/{name}_per_class.csv"), classes)
 
 
-def trained(path: Path, study: Mapping[str, Any]) -> list[tuple[str, Path]]:
-    """Return cell and file of each prediction, where they are what params.yaml asks for."""
-    asked = [(cell, seed) for cell in studies.cells(study) for seed in studies.seeds(study)]
+def trained(path: Path, study: Study) -> list[tuple[str, Path]]:
+    """Return cell and file of each prediction, where they are what studies.yaml asks for."""
+    asked = [(cell, seed) for cell in labels(study) for seed in study.seeds]
     match results.read_json(path):
         case [*rows] if [_about(row) for row in rows] == asked:
             return [(row["cell"], path.with_name(f"{row['key']}.parquet")) for row in rows]
     raise ValueError(
-        f"{path} lists other cells than the {len(asked)} of params.yaml; delete its folder and run "
-        "`dvc repro`"
+        f"{path} lists other cells than the {len(asked)} of studies.yaml; delete its folder and "
+        "run `dvc repro`"
     )
 
 

@@ -18,19 +18,24 @@ from avsc.artifacts import finished, metrics
 from avsc.artifacts.code_digests import Sources
 from avsc.cells import Cell
 from avsc.executors.local import Executor as Local
+from avsc.params.executors import Executor
+from avsc.params.experiments import Experiment
+from avsc.params.study import Study
+from avsc.params.study import cells as blocks_of
 
 BARE_BYTES = 5 * 10**8  # of a process that has loaded torch
 
 
 def main(name: str) -> None:
-    study, out = params.load(f"study.{name}"), Path("data/studies") / name
+    study, out = params.read(Study, f"study.{name}"), Path("data/studies") / name
+    blocks = blocks_of(study, params.load(f"train.{study.base}", Experiment))
     sources = Sources()
 
     def code(head: str) -> str:
         return sources.digest(["avsc/experiment.py", f"avsc/heads/{head}.py"])
 
     with cells.keys(code, finished.WORK / out / "digests.json") as key:
-        plan = cells.planned(study, key)
+        plan = cells.planned(study, blocks, key)
     own = {cell.name: cell for cell in plan}
 
     def make(keys: set[str], directory: Path) -> Iterator[Cell]:
@@ -45,7 +50,7 @@ def main(name: str) -> None:
 
 def trained(todo: Sequence[Cell], directory: Path) -> Iterator[Cell]:
     """Train cells where params.yaml says, and yield each when its file is there."""
-    execute = executors.create(params.load("executor"))
+    execute = executors.create(params.load("executor", Executor))
     if not isinstance(execute, Local):
         return execute(todo, partial(cells.worker, directory))
     trainer, needed = cells.Trainer(directory), cells.read_bytes(todo)

@@ -6,10 +6,11 @@ from pathlib import Path
 from avsc import experiment, params
 from avsc.artifacts import metrics, models, predictions
 from avsc.artifacts.code_digests import Sources
+from avsc.params.experiments import Experiment
 
 
 def main(name: str) -> None:
-    block = params.load(f"train.{name}")
+    block = params.load(f"train.{name}", Experiment)
     data = experiment.load(block)
     fitted = experiment.fit(block, data, seed=block.get("seed", params.load("seed")))
     code = Sources().digest([f"avsc/heads/{block['head']}.py"])  # who reads the model depends on it

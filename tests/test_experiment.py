@@ -6,10 +6,10 @@ import torch
 import yaml
 
 from avsc import experiment
-from avsc.artifacts import manifest, models, shard
+from avsc.artifacts import bundles, manifest, models, shard
 from stages import pseudo_label
 
-BLOCK = {"audio": "ears", "video": "eyes", "labels": "none", "head": "early"}
+BLOCK = {"inputs": "av", "labels": "none", "head": "early"}
 SECONDS = {"t": 3, "v": 2, "x": 4}  # clips of any length
 
 
@@ -19,8 +19,13 @@ def write(project, encoder, seconds, **about):
         for clip, count in seconds.items()
     }
     about = {"scope": "segment", "modality": "audio", "classes": '["a", "b"]'} | about
+    if encoder == "eyes":
+        about |= {"modality": "video"}
     path = project / f"data/embeddings/{encoder}/a.h5"
     shard.write(path, arrays, about=about, quarantined={})
+    root = project / "data/embeddings"
+    if (root / "eyes").is_dir():
+        bundles.write(root / "av", [root / "ears", root / "eyes"])
 
 
 @pytest.fixture

@@ -16,6 +16,8 @@ from jaxtyping import Float32, Int64
 
 from avsc.artifacts import shard
 
+MODALITIES = ("audio", "video")
+
 
 @dataclass(frozen=True)
 class Embeddings:
@@ -61,6 +63,22 @@ def read(directory: Path, clip_id: Sequence[str], name: str = "embedding") -> Em
             "delete the folder and run `dvc repro`"
         )
     return Embeddings(rows=rows, count=count, scope=about["scope"], classes=classes)
+
+
+def modality(directory: Path) -> str:
+    """Return what the encoder of a directory takes: audio or video.
+
+    Raises:
+        FileNotFoundError: if there is no directory.
+        ValueError: if it holds no shard, or one without a modality.
+    """
+    for path in shard.paths(directory)[:1]:
+        with shard.reading(path) as s:
+            found = s.about.get("modality")
+        if found in MODALITIES:
+            return found
+        raise ValueError(f"{path} has modality {found!r}, expected {' or '.join(MODALITIES)}")
+    raise ValueError(f"{directory} holds no shards; run `dvc repro`")
 
 
 def _not_finite(rows: np.ndarray, count: np.ndarray, clip_id: Sequence[str]) -> str:

@@ -31,10 +31,8 @@ def check(
     from avsc.datasets.offenders import REMEDY
 
     try:
-        p = params.load("index", project / "params.yaml")
-        seed, seconds = (
-            params.load(key, project / "params.yaml") for key in ("seed", "decode.seconds")
-        )
+        p = params.load("index", root=project)
+        seed, seconds = (params.load(key, root=project) for key in ("seed", "decode.seconds"))
     except (FileNotFoundError, KeyError, ValueError) as error:
         stop(error, code=USAGE)
     folder = root or project / p.pop("root")

@@ -1,27 +1,59 @@
-"""avsc params: which profile of params/ is the active one."""
+"""avsc params: profiles, and whether the parameters are right."""
 
+import difflib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from avsc import spelling
 from avsc.cli.examples import taught
-from avsc.cli.telling import line, stop
+from avsc.cli.telling import FAILED, USAGE, line, stop
 
-app = typer.Typer(help="Profiles: the files of params/.", no_args_is_help=True)
-ACTIVE, PROFILES = Path("params.yaml"), Path("params")
+app = typer.Typer(help="Profiles: the folders of params/.", no_args_is_help=True)
+FILES = ("params.yaml", "studies.yaml")
+PROFILES = Path("params")
+USED = Path(".avsc/profile")  # the profile as it was when it became the active one, and its name
+REPLACED = Path(".avsc/replaced")
+SHOWN = 40  # lines of a difference
+NONE = "none: run this where params/ is, at the root of the project"
+
+Texts = dict[str, bytes]  # by file name; files that are missing are left out
 
 
 def profiles() -> dict[str, Path]:
     """Return the profiles there are, by name."""
-    return {path.stem: path for path in sorted(PROFILES.glob("*.yaml"))}
+    return {path.parent.name: path.parent for path in sorted(PROFILES.glob("*/params.yaml"))}
 
 
 def active() -> str | None:
-    """Return the profile that params.yaml is, None where it is none of them."""
-    here = ACTIVE.read_bytes() if ACTIVE.is_file() else None
-    return next((n for n, path in profiles().items() if path.read_bytes() == here), None)
+    """Return the profile that the active files equal, or came from; None if it is unknown."""
+    here = _texts(Path())
+    same = next((name for name, path in profiles().items() if _texts(path) == here), None)
+    return same or _used()
+
+
+def _used() -> str | None:
+    """Return the name of the profile that was chosen last, if it is still there."""
+    file = USED / "name"
+    name = file.read_text("utf-8").strip() if file.is_file() else None
+    return name if name in profiles() else None
+
+
+def _texts(folder: Path) -> Texts:
+    return {n: (folder / n).read_bytes() for n in FILES if (folder / n).is_file()}
+
+
+def _write(folder: Path, texts: Texts) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in FILES:
+        if name not in texts:
+            (folder / name).unlink(missing_ok=True)
+            continue
+        partial = folder / f"{name}.partial"
+        partial.write_bytes(texts[name])
+        partial.replace(folder / name)
 
 
 def _complete(incomplete: str) -> list[str]:
@@ -30,57 +62,156 @@ def _complete(incomplete: str) -> list[str]:
 
 def list_() -> None:
     """List the profiles, the active one with a star."""
-    if not profiles():
-        stop(_NONE)
-    now = active()
-    for name, path in profiles().items():
-        typer.echo(f"{'*' if name == now else ' '} {line(name):12} {line(_about(path))}")
+    found, now, here = profiles(), active(), _texts(Path())
+    if not found:
+        stop(NONE)
+    for name, path in found.items():
+        edited = ", edited" if name == now and _texts(path) != here else ""
+        typer.echo(f"{'*' if name == now else ' '} {line(name):12} {line(_about(path))}{edited}")
     if now is None:
-        typer.echo(f"{ACTIVE} is none of them: it has edits of its own, or is not there")
+        typer.echo("params.yaml and studies.yaml come from none of them")
 
 
 def use(
-    profile: Annotated[
-        str, typer.Argument(autocompletion=_complete, help="a file of params/, without .yaml")
-    ],
+    profile: Annotated[str, typer.Argument(autocompletion=_complete, help="a folder of params/")],
     *,
-    force: Annotated[bool, typer.Option("--force", help="overwrite edits of params.yaml")] = False,
+    keep_as: Annotated[
+        str | None,
+        typer.Option(help="save the active files as a new profile of this name first"),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="put edits of the active files aside, in .avsc/replaced")
+    ] = False,
 ) -> None:
-    """Make a profile the active one: copy params/PROFILE.yaml over params.yaml.
+    """Make a profile the active one: copy params/PROFILE/ over params.yaml and studies.yaml.
 
-    A params.yaml that equals no profile has edits of its own, and is overwritten by --force alone.
+    Active files with edits that no profile has are replaced only after they were saved.
     """
     found = profiles()
     if profile not in found:
-        there = ", ".join(found) or _NONE
-        near = spelling.nearest(profile, found)
-        stop(f"no profile {profile!r}; there are: {there}" + (near and f"; {near}"), code=2)
-    if ACTIVE.is_file() and active() is None and not force:
-        stop(
-            f"{ACTIVE} has edits that no profile has; keep them (cp params.yaml params/mine.yaml), "
-            "or overwrite them with --force"
+        _unknown(profile, found)
+    here, wanted = _texts(Path()), _texts(found[profile])
+    if keep_as is not None:
+        _keep(keep_as, here)
+    elif here != wanted and _edited(here):
+        if not force:
+            _refuse(here, profile)
+        place = _aside(here)
+        typer.echo(f"the edited files are in {place}")
+    _write(Path(), wanted)
+    _write(USED, wanted)
+    (USED / "name").write_text(f"{profile}\n", "utf-8")
+    typer.echo(f"{' and '.join(wanted)} are now {found[profile]}; run `dvc repro`")
+
+
+def _unknown(name: str, found: Mapping[str, Path]) -> NoReturn:
+    near = spelling.nearest(name, found)
+    there = ", ".join(found) or NONE
+    stop(f"no profile {name!r}; there are: {there}" + (near and f"; {near}"), code=USAGE)
+
+
+def _edited(here: Texts) -> bool:
+    """Return whether the active files hold edits that no profile has."""
+    known = [_texts(path) for path in profiles().values()]
+    if USED.is_dir():
+        known.append(_texts(USED))
+    return bool(here) and here not in known
+
+
+def _keep(name: str, here: Texts) -> None:
+    if not here:
+        stop("there are no active files to keep", code=USAGE)
+    if name in profiles() or Path(name).name != name or (PROFILES / name).exists():
+        stop(f"cannot keep the files as params/{name}: expected a new name", code=USAGE)
+    _write(PROFILES / name, here)
+    typer.echo(f"saved as {PROFILES / name}")
+
+
+def _refuse(here: Texts, wanted: str) -> None:
+    """Show what would be lost, and say how to keep it."""
+    origin = _used()
+    base = _texts(PROFILES / origin) if origin else {}
+    rows = list(_difference(base, here, origin or "nothing"))
+    for row in rows[:SHOWN]:
+        typer.echo(line(row) if row.strip() else "", err=True)
+    if len(rows) > SHOWN:
+        typer.echo(f"... and {len(rows) - SHOWN} lines more", err=True)
+    new = next(n for n in _names() if n not in profiles())
+    moved = origin is not None and USED.is_dir() and _texts(USED) != base
+    also = f"; params/{origin} was edited, too, since it became the active profile" if moved else ""
+    stop(
+        f"params.yaml or studies.yaml has edits that no profile has (above){also}\n"
+        f"keep them as a profile of their own: avsc params use {wanted} --keep-as {new}\n"
+        f"or put them aside: avsc params use {wanted} --force"
+    )
+
+
+def _names() -> Iterator[str]:
+    yield "mine"
+    yield from (f"mine{k}" for k in range(2, 1000))
+
+
+def _difference(base: Texts, here: Texts, origin: str) -> Iterator[str]:
+    for name in FILES:
+        old, new = (texts.get(name, b"").decode("utf-8", "replace") for texts in (base, here))
+        yield from difflib.unified_diff(
+            old.splitlines(), new.splitlines(), f"params/{origin}/{name}", name, lineterm="", n=1
         )
-    partial = ACTIVE.with_name(f"{ACTIVE.name}.partial")
-    partial.write_bytes(found[profile].read_bytes())
-    partial.replace(ACTIVE)
-    typer.echo(f"{ACTIVE} is now {found[profile]}; `dvc repro` brings its results up to date")
 
 
-_NONE = "none: run this where params/ is, at the root of the project"
+def _aside(here: Texts) -> Path:
+    place = next(p for k in range(1, 10**6) if not (p := REPLACED / f"{k:03d}").exists())
+    _write(place, here)
+    return place
+
+
+def check(
+    profile: Annotated[
+        str | None,
+        typer.Argument(
+            autocompletion=_complete, help="a folder of params/; without, the active one"
+        ),
+    ] = None,
+) -> None:
+    """Check params.yaml and studies.yaml, and list every fault with file, line and key.
+
+    Exits with 0 if there is none, with 1 if there are some.
+    """
+    from avsc.params import ParamsError
+    from avsc.params import profile as whole
+
+    found = profiles()
+    if profile is not None and profile not in found:
+        _unknown(profile, found)
+    folder = Path() if profile is None else found[profile]
+    try:
+        faults = whole.check(folder)
+    except ParamsError as error:
+        faults = str(error).splitlines()
+    except FileNotFoundError as error:
+        stop(error, code=USAGE)
+    for fault in faults:
+        typer.echo(line(fault))
+    if faults:
+        many = f"{len(faults)} faults" if len(faults) > 1 else "1 fault"
+        typer.echo(f"{many}; see CONTRIBUTING.md and the files of params/", err=True)
+        raise typer.Exit(FAILED)
+    typer.echo("params.yaml and studies.yaml: no fault")
 
 
 def _about(path: Path) -> str:
     """Return what the comment at the top of a profile says of it, up to the first stop."""
-    lines = path.read_text("utf-8").splitlines()
+    lines = (path / "params.yaml").read_text("utf-8").splitlines()
     first = lines[0].removeprefix("#").strip() if lines and lines[0].startswith("#") else ""
     return first.partition(": ")[0].partition(". ")[0]
 
 
 list_.__name__ = "list"
 taught(app, list_, "avsc params list")
+taught(app, check, "avsc params check", "avsc params check tau2021")
 taught(
     app,
     use,
     "avsc params use tau2021",
-    "avsc params use demo --force     # forget the edits of params.yaml",
+    "avsc params use demo --keep-as mine   # save the active files as params/mine first",
 )

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from avsc.training import doubts
+from avsc.training import doubts, optimisers
 from avsc.training.dropout import replaced
 from avsc.training.folds import Fold, check
 from avsc.training.options import Options
@@ -118,7 +118,7 @@ class Run:
         trained = set(parameters)
         for p in self.head.parameters():
             p.requires_grad_(p in trained)  # no gradient is worked out for what rests
-        optimizer = self.o.optimise(parameters)
+        optimizer = optimisers.create(self.o, parameters)
         advance = schedules.create(optimizer=optimizer, **self.o.schedule)
         best, best_loss, since = copy.deepcopy(self.head.state_dict()), math.inf, 0
         bar = epochs(self.o.epochs, name)

@@ -1,19 +1,16 @@
 """The `fit` block of an experiment: how its head is trained."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
-import torch
-from torch import nn
-
-from avsc import spelling
-
-OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
-    "adam": torch.optim.Adam,
-    "adamw": torch.optim.AdamW,
-    "sgd": torch.optim.SGD,
+NEEDS: Mapping[str, list[str]] = {  # what a head has to offer for a strategy
+    "unimodal": ["branch_logits"],
+    "infonce": ["branch_embeddings"],
+    "ogm": ["branch_logits", "branches"],
 }
+Share = Annotated[float, "0 <= x <= 1"]
+Weight = Annotated[float, "x >= 0"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +21,7 @@ class Options:
         epochs: at most.
         batch_size: rows a step.
         lr: learning rate.
-        optimizer: a key of OPTIMIZERS.
+        optimizer: of the steps.
         weight_decay: of the optimizer.
         momentum: of SGD.
         schedule: name and arguments of a schedule in strategies/schedules.py.
@@ -41,46 +38,38 @@ class Options:
         temperature: scale the logits by one number, fitted on validation once training is over.
     """
 
-    epochs: int = 200
-    batch_size: int = 64
-    lr: float = 1e-4
-    optimizer: str = "adam"
-    weight_decay: float = 1e-4
-    momentum: float = 0.0
-    schedule: dict[str, Any] = field(default_factory=lambda: {"name": "constant"})
-    patience: int = 0
-    label_smoothing: float = 0.0
-    modality_dropout: float = 0.0
-    drop_audio: float = 0.5
-    mixup: float = 0.0
-    unimodal: float = 0.0
-    infonce: float = 0.0
-    ogm: float = 0.0
+    epochs: Annotated[int, "x >= 1"] = 200
+    batch_size: Annotated[int, "x >= 2"] = 64  # two: for batch normalisation
+    lr: Annotated[float, "x > 0"] = 1e-4
+    optimizer: Annotated[str, "adam | adamw | sgd"] = "adam"
+    weight_decay: Weight = 1e-4
+    momentum: Annotated[float, "0 <= x < 1"] = 0.0
+    schedule: Mapping[str, Any] = field(default_factory=lambda: {"name": "constant"})
+    patience: Annotated[int, "x >= 0"] = 0
+    label_smoothing: Share = 0.0
+    modality_dropout: Share = 0.0
+    drop_audio: Share = 0.5
+    mixup: Weight = 0.0
+    unimodal: Weight = 0.0
+    infonce: Weight = 0.0
+    ogm: Weight = 0.0
     ogm_noise: bool = True
-    ogm_epochs: int = 0
+    ogm_epochs: Annotated[int, "x >= 0"] = 0
     temperature: bool = False
 
-    def check(self, head: nn.Module) -> None:
+    def check(self, head: Any) -> None:
         """Refuse what the head cannot do.
 
         Raises:
             ValueError: if nothing would be trained, the optimizer is unknown, or a strategy needs
                 what `head` does not offer.
         """
-        for name, least in {"epochs": 1, "batch_size": 2}.items():  # two: for batch normalisation
+        for name, least in {"epochs": 1, "batch_size": 2}.items():
             if getattr(self, name) < least:
                 raise ValueError(
                     f"fit.{name} is {getattr(self, name)}, expected at least {least}; raise it"
                 )
-        if self.optimizer not in OPTIMIZERS:
-            expected = spelling.expected(self.optimizer, sorted(OPTIMIZERS))
-            raise ValueError(f"fit.optimizer is {self.optimizer!r}, {expected}")
-        needs = {
-            "unimodal": ["branch_logits"],
-            "infonce": ["branch_embeddings"],
-            "ogm": ["branch_logits", "branches"],
-        }
-        for strategy, methods in needs.items():
+        for strategy, methods in NEEDS.items():
             lacking = [m for m in methods if not hasattr(head, m)]
             if getattr(self, strategy) and lacking:
                 name = type(head).__module__.split(".")[-1]
@@ -88,11 +77,3 @@ class Options:
                     f"fit.{strategy} needs a head with {' and '.join(methods)}, but {name} has no "
                     f"{' and no '.join(lacking)}; set fit.{strategy} to 0 or take another head"
                 )
-
-    def optimise(self, parameters: list[torch.Tensor]) -> torch.optim.Optimizer:
-        """Return the optimizer of `parameters`."""
-        sgd = self.optimizer == "sgd"
-        more: dict[str, Any] = {"momentum": self.momentum} if sgd else {"fused": True}
-        return OPTIMIZERS[self.optimizer](
-            parameters, lr=self.lr, weight_decay=self.weight_decay, **more
-        )

@@ -77,8 +77,9 @@ def test_the_attention_of_a_network_is_counted(clip):
 
 def test_the_largest_input_is_of_an_experiment_or_of_all_that_a_study_reads():
     tree = {
-        "train": {"a": {"audio": "x", "video": "none"}, "b": {"audio": "x", "video": "y"}},
-        "study": {"s": {"encoders": ["x", "z", "none", "none"]}},
+        "bundle": {"xy": ["x", "y"], "xz": ["x", "z"]},
+        "train": {"a": {"inputs": "x"}, "b": {"inputs": "xy"}},
+        "study": {"s": {"inputs": "xz"}},
     }
     assert largest_input(tree, {"x": 1.0, "y": 2.0, "z": 4.0}) == 5.0
     assert largest_input(tree | {"study": {}}, {"x": 1.0, "y": 2.0, "z": 4.0}) == 3.0
@@ -98,7 +99,7 @@ def test_the_table_ends_with_the_sum_for_all_clips():
     tree = {
         "decode": DECODE,
         "embed": {"fbank": {"encoder": "fbank", "weights": "none"}},
-        "train": {"a": {"audio": "fbank", "video": "none"}},
+        "train": {"a": {"inputs": "fbank"}},
         "study": {},
     }
     decode, fbank, whole = profile_cost.rows("toy", tree, clips=1000, size=(160, 96))

@@ -5,7 +5,8 @@ import pytest
 from bench import training_cost
 from bench.training_cost import Timed, shapes_of, systems
 
-BASE = {"audio": "ears", "video": "eyes", "labels": "none", "head": "early", "fit": {"epochs": 4}}
+BASE = {"inputs": "av", "labels": "none", "head": "early", "fit": {"epochs": 4}}
+READ = BASE | {"inputs": {"audio": "ears", "video": "eyes"}}
 EYES = {
     "encoder": "timm_image",
     "weights": "random",
@@ -19,8 +20,19 @@ TREE = {
     "decode": {"sample_rate": 16000, "short_side_px": 64, "jpeg_quality": 90},
     "embed": {"ears": {"encoder": "fbank", "weights": "none"}, "eyes": EYES},
     "pseudo_label": {"events": {"tagger": "none"}, "objects": {"tagger": "eyes"}},
+    "import_features": {},
+    "bundle": {"av": ["ears", "eyes"]},
     "train": {"one": BASE, "solved": {**BASE, "head": "logistic"}},
-    "study": {"s": {"seeds": [1, 2], "base": BASE, "grid": {"fit.epochs": [5, 10]}}},
+    "study": {
+        "s": {
+            "base": "one",
+            "head": "early",
+            "inputs": "av",
+            "labels": "none",
+            "seeds": [1, 2],
+            "grid": {"fit": {"epochs": [5, 10]}},
+        }
+    },
 }
 
 
@@ -39,12 +51,12 @@ def test_a_head_is_timed_once_whatever_its_epochs_and_a_solved_one_never(monkeyp
     monkeypatch.setattr(training_cost, "row_s", lambda *a: asked.append(a) or 0.5)
     shapes = {"ears": (3,), "eyes": (2,)}
     for epochs in (4, 5):
-        assert timed({**BASE, "fit": {"epochs": epochs}}, shapes) == 0.5
+        assert timed({**READ, "fit": {"epochs": epochs}}, shapes) == 0.5
     assert len(asked) == 1
-    timed({**BASE, "fit": {"lr": 0.1}}, shapes)
+    timed({**READ, "fit": {"lr": 0.1}}, shapes)
     assert len(asked) == 2
     monkeypatch.undo()
-    assert Timed()({**BASE, "head": "logistic"}, shapes) == 0
+    assert Timed()({**READ, "head": "logistic"}, shapes) == 0
 
 
 def test_the_table_counts_systems_and_epochs_and_ends_with_the_sum(monkeypatch):

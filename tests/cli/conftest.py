@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-import yaml
 from typer.testing import CliRunner
 
 from avsc import embedding, experiment
 from avsc.artifacts import manifest, models, predictions
 from avsc.artifacts.predictions import Predictions
 from avsc.cli import app
+from tests import params_files
 
 CODECS = {".webm": ("libvpx", "libopus"), ".mkv": ("libx264", "aac")}
 SCENES = ("bus", "park", "tram")
@@ -97,10 +97,10 @@ def wav(tmp_path):
 def trained_once(tmp_path_factory):
     root = tmp_path_factory.mktemp("trained")
     train = {
-        name: {"audio": "none", "video": "none", "labels": "none", "head": e["head"], **e["inputs"]}
+        name: {"inputs": "_".join(e["inputs"].values()), "labels": "none", "head": e["head"]}
         for name, e in EXPERIMENTS.items()
     }
-    (root / "params.yaml").write_text(yaml.safe_dump(PARAMS | {"train": train}))
+    params_files.write(root, PARAMS | {"train": train})
     for name, e in EXPERIMENTS.items():
         torch.manual_seed(3)
         scope = "clip" if name == "clips" else "segment"

@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import yaml
 from PIL import Image
 
 from avsc import prediction, recording, trained
 from avsc.artifacts import manifest, media, models, shard
 from avsc.cli import predict as command
+from tests import params_files
 from tests.cli.conftest import PARAMS, SCENES
 
 DECODE = {"sample_rate": 16000, "short_side_px": 32, "jpeg_quality": 90}
@@ -100,7 +100,7 @@ def test_an_unknown_experiment_is_refused_with_those_there_are(predict, film):
     done = predict(film(), "--experiment", "average")
     assert done.exit_code == 2
     assert "no trained experiment 'average'" in done.stderr
-    assert "there are: both, clips, gated, sight, sound" in done.stderr
+    assert "there are: sound, sight, both, gated, clips" in done.stderr
 
 
 def test_nothing_trained_is_said(run, film, tmp_path):
@@ -403,9 +403,9 @@ def test_the_length_of_clips_may_differ_from_that_of_the_data_set(trained_once, 
     about = {"params": json.dumps(DECODE | {"seconds": 10})}
     shard.write(root / "data/media/a.h5", {"a": ("0" * 64, clip)}, about=about, quarantined={})
     assert dict(trained.load("sound", root).decode) == DECODE
-    params = yaml.safe_load((root / "params.yaml").read_text())
+    params = params_files.read(root)
     params["decode"]["short_side_px"] = 64
-    (root / "params.yaml").write_text(yaml.safe_dump(params))
+    params_files.write(root, params)
     with pytest.raises(ValueError, match="data/media was made with"):
         trained.load("sound", root)
 

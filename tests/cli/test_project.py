@@ -9,7 +9,6 @@ import pytest
 import yaml
 
 import avsc.cli.bench
-import avsc.cli.params
 import avsc.cli.report
 from avsc.datasets.demo import write
 
@@ -23,6 +22,7 @@ COMMANDS = [
     ["data", "check"],
     ["params", "list"],
     ["params", "use"],
+    ["params", "check"],
     ["submission", "check"],
 ]
 
@@ -57,61 +57,6 @@ def test_a_shell_can_complete_the_command():
         [sys.executable, "-c", code], capture_output=True, text=True, env=environment
     )
     assert done.stdout.split() == ["predict"]
-
-
-@pytest.fixture
-def profiles(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "params").mkdir()
-    for name in ("demo", "tau"):
-        (tmp_path / f"params/{name}.yaml").write_text(f"# The {name} world: more\ndata: {name}\n")
-    (tmp_path / "params.yaml").write_text((tmp_path / "params/demo.yaml").read_text())
-    return tmp_path
-
-
-def test_profiles_are_listed_with_the_active_one(run, profiles):
-    assert run("params", "list").stdout.splitlines() == [
-        "* demo         The demo world",
-        "  tau          The tau world",
-    ]
-    (profiles / "params.yaml").write_text("data: own\n")
-    assert "params.yaml is none of them" in run("params", "list").stdout
-    assert avsc.cli.params._complete("t") == ["tau"]
-
-
-def test_a_profile_becomes_the_active_one(run, profiles):
-    assert run("params", "use", "tau").exit_code == 0
-    assert (profiles / "params.yaml").read_text() == (profiles / "params/tau.yaml").read_text()
-
-
-def test_edits_of_params_yaml_are_lost_by_force_alone(run, profiles):
-    (profiles / "params.yaml").write_text("data: own\n")
-    done = run("params", "use", "tau")
-    assert done.exit_code == 1
-    assert "edits that no profile has" in done.stderr
-    assert (profiles / "params.yaml").read_text() == "data: own\n"
-    assert run("params", "use", "tau", "--force").exit_code == 0
-    assert "data: tau" in (profiles / "params.yaml").read_text()
-
-
-def test_an_absent_params_yaml_is_made(run, profiles):
-    (profiles / "params.yaml").unlink()
-    assert run("params", "use", "demo").exit_code == 0
-    assert "data: demo" in (profiles / "params.yaml").read_text()
-
-
-@pytest.mark.usefixtures("profiles")
-def test_an_unknown_profile_is_refused_with_those_there_are(run):
-    done = run("params", "use", "../params")
-    assert done.exit_code == 2
-    assert "no profile '../params'; there are: demo, tau" in done.stderr
-    assert run("params", "use", "demo").exit_code == 0
-
-
-def test_where_there_are_no_profiles_is_said(run, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert "run this where params/ is" in run("params", "list").stderr
-    assert "run this where params/ is" in run("params", "use", "demo").stderr
 
 
 @pytest.fixture

@@ -325,7 +325,7 @@ TARGETS = {
     "params": Target(
         "params.yaml",
         texts(tables.PARAMS),
-        lambda path: params.load("train.early.fit", path),
+        lambda path: params.load("train.early.fit", root=path.parent),
         errors=(ValueError, KeyError),
         damages=TEXT,
         share=0.3,

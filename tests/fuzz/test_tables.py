@@ -160,5 +160,5 @@ def test_damaged_params_are_refused_or_give_what_is_asked_for(folder, damage, se
     path = folder / "params.yaml"
     path.write_bytes(damage(PARAMS.encode(), PARAMS.encode(), Random(seed)))
     only_documented(
-        lambda p: params.load("train.early.fit", p), path, errors=(ValueError, KeyError)
+        lambda p: params.load("train.early.fit", root=p.parent), path, errors=(ValueError, KeyError)
     )

@@ -79,8 +79,9 @@ class Project:
         self.run("git", "commit", "-q", "-m", "state")
 
     def edit(self, **changes: object) -> None:
-        """Set values of params.yaml by dotted keys, "." written as "__"."""
-        path = self.root / "params.yaml"
+        """Set values of params.yaml or studies.yaml by dotted keys, "." written as "__"."""
+        studies = all(key.startswith("study__") for key in changes)
+        path = self.root / ("studies.yaml" if studies else "params.yaml")
         tree = yaml.safe_load(path.read_text())
         for key, value in changes.items():
             *parents, last = key.split("__")
@@ -114,7 +115,8 @@ def fresh(root: Path) -> Project:
             shutil.copytree(source, root / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(source, root / name)
-    shutil.copy(Path(__file__).with_name("toy.yaml"), root / "params.yaml")
+    for name in ("params.yaml", "studies.yaml"):
+        shutil.copy(Path(__file__).with_name("toy") / name, root / name)
     tracked = subprocess.run(
         ["git", "ls-files", "data"], cwd=ROOT, check=True, capture_output=True, text=True
     ).stdout.split()

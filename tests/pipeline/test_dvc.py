@@ -28,6 +28,7 @@ def test_the_first_run_runs_every_stage_and_encodes_every_clip_once(reproduced):
     assert "data/predictions/fused.parquet" in lock
     assert {p.split("/")[-1] for p in lock if p.startswith("data/embeddings")} == {
         "ast",
+        "av",
         "convnext",
         "scalogram",
     }

@@ -123,9 +123,10 @@ def test_the_taggers_of_pseudo_labels_are_encoders_with_classes(profile):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("profile", PROFILES)
-def test_a_profile_is_one_file_to_copy_and_gives_a_stage_for_each_of_its_blocks(profile, tmp_path):
+def test_a_profile_is_a_folder_to_copy_and_gives_a_stage_for_each_of_its_blocks(profile, tmp_path):
     project = fresh(tmp_path / "project")
-    shutil.copy(PROFILES[profile], project.root / "params.yaml")
+    for file in PROFILES[profile].glob("*.yaml"):
+        shutil.copy(file, project.root)
     stages = {s.name: s for s in Repo(str(project.root)).index.stages}
     expected = set()
     for name, stage in yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"].items():

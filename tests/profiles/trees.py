@@ -3,13 +3,13 @@
 from importlib import import_module
 
 import pytest
-import yaml
 
 from avsc.embedding import APART
+from avsc.params import reading
 from tests.pipeline.project import ROOT
 
-PROFILES = {p.stem: p for p in sorted((ROOT / "params").glob("*.yaml"))}
-TREES = {name: yaml.safe_load(path.read_text()) for name, path in PROFILES.items()}
+PROFILES = {p.parent.name: p.parent for p in sorted((ROOT / "params").glob("*/params.yaml"))}
+TREES = {name: reading.open_in(path).tree for name, path in PROFILES.items()}
 
 
 def blocks(section):

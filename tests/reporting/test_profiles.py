@@ -7,7 +7,7 @@ import yaml
 
 from tests.pipeline.project import ROOT
 
-PROFILES = {p.stem: p for p in sorted((ROOT / "params").glob("*.yaml"))}
+PROFILES = {p.parent.name: p for p in sorted((ROOT / "params").glob("*/params.yaml"))}
 PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 TEMPLATES = {p.stem: p.read_text() for p in (ROOT / ".dvc/plots").glob("*.json")}
 OF_BOTH_PROTOCOLS = {"by_protocol", "cells", "cities", "confusion_counts", "counts", "differences"}

@@ -11,7 +11,6 @@ import sys
 import numpy as np
 import pytest
 import torch
-import yaml
 from dvc.repo import Repo
 from safetensors.torch import load_file
 
@@ -22,6 +21,7 @@ from avsc.training import loop
 from avsc.training.folds import Fold
 from avsc.training.system import System
 from stages import finetune
+from tests import params_files
 from tests.pipeline.project import covered, fresh
 from tests.stages.toy_scenes import BLOCK, EARS, EYES, NOTHING, SCENES, SECONDS, TWO, made_up
 
@@ -33,14 +33,15 @@ def project(tmp_path_factory):
     """A copy of the code over made-up data, with one entry of `finetune`."""
     project = fresh(tmp_path_factory.mktemp("tuned") / "project")
     made_up(project.root, train=64, val=24)
-    tree = yaml.safe_load((project.root / "params.yaml").read_text())
+    tree = params_files.read(project.root)
     tree["finetune"] = {"it": BLOCK}
     tree["embed"] |= {
         "ears": EARS | {"weights": "it_audio.safetensors"},
         "eyes": EYES | {"weights": "it_video.safetensors"},
     }
-    tree["train"]["tuned"] = {"audio": "ears", "video": "eyes", "labels": "none", "head": "early"}
-    (project.root / "params.yaml").write_text(yaml.safe_dump(tree, sort_keys=False))
+    tree["bundle"]["tuned"] = ["ears", "eyes"]
+    tree["train"]["tuned"] = {"inputs": "tuned", "labels": "none", "head": "early"}
+    params_files.write(project.root, tree)
     return project
 
 
@@ -129,7 +130,7 @@ def test_training_lowers_the_loss_and_the_scores_are_those_of_the_best_epoch(alo
 
 @pytest.mark.usefixtures("alone")
 def test_an_entry_of_embed_takes_the_tuned_weights_and_they_beat_the_untrained_ones(here):
-    tree = yaml.safe_load((here / "params.yaml").read_text())
+    tree = params_files.read(here)
     tuned = {"audio": tree["embed"]["ears"], "video": tree["embed"]["eyes"]}
     assert val_loss(tuned, here) < 0.6 * val_loss(TWO, here)
 
@@ -208,9 +209,9 @@ def test_the_keys_of_code_yaml_cover_every_loaded_file_and_no_test_label_is_read
 
 def test_one_modality_is_tuned_alone_and_the_file_of_the_other_holds_nothing(here, alone):
     text = (here / "params.yaml").read_text()
-    tree = yaml.safe_load(text)
+    tree = params_files.read(here)
     tree["finetune"]["it"] |= {"video": NOTHING, "head": "early", "hparams": {"widths": [8]}}
-    (here / "params.yaml").write_text(yaml.safe_dump(tree))
+    params_files.write(here, tree)
     finetune.main("it")
     written = outputs(here)
     (here / "params.yaml").write_text(text)

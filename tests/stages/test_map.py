@@ -3,10 +3,10 @@
 from types import SimpleNamespace
 
 import pytest
-import yaml
 from torch import nn
 
 from stages import map as stage
+from tests import params_files
 
 
 @pytest.mark.parametrize(
@@ -20,13 +20,13 @@ from stages import map as stage
             "embedding",
             "map.learned draws the embedding of early, whose head has no embedding; take",
         ),
-        ("weights", "map.learned.of is 'weights', expected embedding or classes"),
+        ("weights", "map.learned.of: expected embedding or classes, got 'weights'"),
     ],
 )
 def test_a_head_that_has_not_what_is_asked_for_is_refused(tmp_path, monkeypatch, of, message):
     monkeypatch.chdir(tmp_path)
-    asked = {"map": {"learned": {"experiment": "early", "of": of}}}
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(asked))
+    block = {"experiment": "early", "inputs": "av", "labels": "none", "of": of}
+    params_files.write(tmp_path, {"map": {"learned": block}})
     bare = SimpleNamespace(system=SimpleNamespace(head=nn.Identity()))
     monkeypatch.setattr(stage.experiment, "restore", lambda _: bare)
     with pytest.raises(ValueError, match=message):

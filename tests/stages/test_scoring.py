@@ -17,6 +17,7 @@ from avsc.artifacts import manifest, predictions
 from avsc.artifacts.predictions import Predictions
 from avsc.training.strategies.calibration import fit_temperature
 from stages import compare, fusion, score, score_study
+from tests import params_files
 
 SCENES = ("bus", "park")
 SECONDS = 2
@@ -259,13 +260,15 @@ def test_the_deviation_over_seeds_is_that_of_a_sample_and_of_one_seed_none(value
 @pytest.mark.usefixtures("project")
 def test_a_grid_stands_beside_published_scores_and_those_of_the_validation_fold():
     study = {
+        "base": "one",
+        "head": "early",
+        "inputs": "ears",
+        "labels": "none",
         "seeds": [1],
-        "base": {"fit": {}},
-        "grid": {"fit.lr": [1, 2]},
+        "grid": {"fit": {"lr": [1, 2]}},
         "published": {"lr=2": {"protocol": "segment", "accuracy": 77.0}},
     }
-    params = yaml.safe_load(Path("params.yaml").read_text())
-    Path("params.yaml").write_text(yaml.safe_dump(params | {"study": {"rates": study}}))
+    params_files.write(Path(), params_files.read(Path()) | {"study": {"rates": study}})
     out = Path("data/studies/rates")
     out.mkdir(parents=True)
     for key in "ab":

@@ -3,25 +3,28 @@
 import json
 
 import numpy as np
-import yaml
 
-from avsc.artifacts import manifest, shard
+from avsc.artifacts import bundles, manifest, shard
+from tests import params_files
 
 CLIPS = {"train": [f"t{i}" for i in range(12)], "val": ["v0", "v1"], "test": ["x0", "x1"]}
+BASE = {
+    "inputs": "av",
+    "labels": "none",
+    "head": "early",
+    "fit": {"epochs": 2, "batch_size": 8, "lr": 0.01},
+}
 STUDY = {
+    "base": "base",
+    "head": "early",
+    "inputs": "av",
+    "labels": "none",
     "seeds": [1, 2],
-    "base": {
-        "audio": "ears",
-        "video": "eyes",
-        "labels": "none",
-        "head": "early",
-        "fit": {"epochs": 2, "batch_size": 8, "lr": 0.01},
-    },
     "rows": {
         "plain": {},
-        "mixed": {"set": {"fit.mixup": 0.4}},
+        "mixed": {"set": {"fit": {"mixup": 0.4}}},
         "late": {"set": {"head": "late"}},
-        "audio": {"set": {"video": "none"}},
+        "audio": {"set": {"inputs": "ears"}},
     },
 }
 
@@ -30,8 +33,12 @@ def embeddings(directory, *, seed, dim):
     rng = np.random.default_rng(seed)
     clips = [c for some in CLIPS.values() for c in some]
     arrays = {c: (c, {"embedding": rng.normal(3, 2, (3, dim)).astype(np.float32)}) for c in clips}
-    about = {"scope": "segment", "modality": "audio"}
+    modality = {"ears": "audio", "eyes": "video"}[directory.name]
+    about = {"scope": "segment", "modality": modality}
     shard.write(directory / "a.h5", arrays, about=about, quarantined={})
+    root = directory.parent
+    if (root / "eyes").is_dir():
+        bundles.write(root / "av", [root / "ears", root / "eyes"])
 
 
 def write(root):
@@ -53,6 +60,5 @@ def edited(**changes):
 
 
 def wanted(root, asked=STUDY, executor="local"):
-    """Write a params.yaml that asks for a study `s`."""
-    tree = {"executor": executor, "study": {"s": asked}}
-    (root / "params.yaml").write_text(yaml.safe_dump(tree, sort_keys=False))
+    """Write parameters that ask for a study `s`."""
+    params_files.write(root, {"executor": executor, "train": {"base": BASE}, "study": {"s": asked}})

@@ -10,7 +10,8 @@ from avsc.heads.early import Head
 from avsc.training import validation
 from avsc.training.folds import Fold
 from avsc.training.loop import Run, fit
-from avsc.training.options import OPTIMIZERS, Options
+from avsc.training.optimisers import OPTIMIZERS
+from avsc.training.options import Options
 from avsc.training.system import System, predict
 
 OPTIONS = {"epochs": 20, "batch_size": 8, "lr": 0.01}

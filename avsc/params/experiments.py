@@ -1,0 +1,98 @@
+"""The sections `train` and `ensemble`: keys, types, ranges and defaults."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from avsc.params.checks import Arguments, Entry, KeysOf, Labels, Modality, PlugIn, Tree, slot_faults
+from avsc.params.fields import Fault
+from avsc.params.heads import head_faults
+from avsc.params.inputs import Source, has_views, new_inputs, streams_of
+from avsc.params.signatures import calls, constant
+from avsc.training.options import Options
+
+Fit = Annotated[Mapping[str, Any], KeysOf(Options)]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A system that is trained on cached arrays.
+
+    Attributes:
+        inputs: an entry of `embed` or `import_features`, or a `bundle` of several.
+        labels: pseudo-labels that it learns from, or none.
+        head: a file of avsc/heads/.
+        views: modalities whose augmented views are drawn in training.
+        hparams: arguments of the head.
+        fit: how it is trained.
+        standardise: whether rows are standardised by the training fold first.
+        seed: null: the project's.
+    """
+
+    MOVED = {"audio": new_inputs, "video": new_inputs}  # noqa: RUF012
+
+    inputs: Source
+    labels: Labels
+    head: Annotated[str, PlugIn("heads")]
+    views: tuple[Modality, ...] = ()
+    hparams: Arguments = field(default_factory=dict)
+    fit: Fit = field(default_factory=dict)
+    standardise: bool = True
+    seed: int | None = None
+
+    def faults(self, _: str, tree: Tree) -> list[Fault]:
+        """Return what the head does not take of its arguments, inputs and labels."""
+        found = head_faults(self.head, self.hparams, self.fit)
+        streams = streams_of(self.inputs, tree)
+        if streams is None:  # a fault of its own
+            return found
+        return [*found, *input_faults(self, streams, tree)]
+
+
+def input_faults(block: Experiment, streams: Mapping[str, str], tree: Tree) -> list[Fault]:
+    """Return what an experiment's head and views do not get from its inputs."""
+    faults: list[Fault] = []
+    modalities = sorted(streams.values())
+    if len(set(modalities)) < len(modalities):
+        several = ", ".join(f"{e} ({m})" for e, m in streams.items())
+        text = f"expected one entry of audio, one of video, or both, got {several}"
+        return [Fault(("inputs",), text)]
+    if len(modalities) == 1 and calls(f"heads.{block.head}", "Head", "pair"):
+        text = f"head {block.head} fuses audio and video, but {block.inputs} has {modalities[0]} "
+        faults.append(Fault(("inputs",), f"{text}alone; take another head, such as early"))
+    if constant(f"heads.{block.head}", "LABELS") and block.labels == "none":
+        text = f"head {block.head} learns from pseudo-labels; expected pseudo_labels.parquet"
+        faults.append(Fault(("labels",), text))
+    entry = {modality: name for name, modality in streams.items()}
+    for i, modality in enumerate(block.views):
+        if modality not in entry:
+            text = f"{block.inputs} has no {modality}"
+            faults.append(Fault(("views", i), text))
+        elif not has_views(entry[modality], tree):
+            text = f"{entry[modality]} has no views; give that entry `views:`, or drop {modality}"
+            faults.append(Fault(("views", i), text))
+    return faults
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Experiments joined by a head of their probabilities, fitted on the validation fold.
+
+    Attributes:
+        members: six experiments; `none` fills what is left, for DVC needs equal dependencies.
+        head: a file of avsc/heads/.
+        hparams: arguments of the head.
+        fit: how it is trained.
+    """
+
+    members: tuple[Annotated[str, Entry(("train",), or_none=True)], ...]
+    head: Annotated[str, PlugIn("heads")]
+    hparams: Arguments = field(default_factory=dict)
+    fit: Fit = field(default_factory=dict)
+
+    SLOTS = 6
+
+    def faults(self, _: str, __: Tree) -> list[Fault]:
+        """Return what is wrong with the list, and arguments that the head does not take."""
+        found = head_faults(self.head, self.hparams, self.fit)
+        return [*found, *slot_faults("members", self.members, self.SLOTS)]
