@@ -42,7 +42,7 @@ def docstring_line(path):
 
 def results(metrics):
     try:
-        found = of_profile(read_metrics(metrics), ROOT / "params.yaml")
+        found = of_profile(read_metrics(metrics), ROOT)
         return leaderboard.markdown(found)
     except ValueError:
         return None
@@ -115,7 +115,7 @@ def test_the_experiments_that_it_shows_are_of_heads_and_options_that_exist():
     experiments = {name: e for block in shown for name, e in block.get("train", {}).items()}
     assert len(experiments) > 2
     for experiment in experiments.values():
-        assert {"audio", "video", "labels"} <= set(experiment)
+        assert {"inputs", "labels"} <= set(experiment)
         assert find_spec(f"avsc.heads.{experiment['head']}")
         Options(**experiment.get("fit", {}))
 

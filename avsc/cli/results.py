@@ -32,7 +32,7 @@ def results(
     """
     try:
         found = read_metrics(metrics)
-        shown = of_profile(found, metrics.resolve().parent / "params.yaml")
+        shown = of_profile(found, metrics.resolve().parent)
         if left := sorted(found.keys() - shown.keys()):
             say(f"not of the active profile, and left out: {', '.join(left)}")
         tables = leaderboard.markdown(shown)
@@ -57,10 +57,10 @@ def read_metrics(directory: Path) -> dict[str, Any]:
 
 
 def of_profile(found: Mapping[str, Any], profile: Path) -> dict[str, Any]:
-    """Return the metrics of what `profile` names, made of its data set; all if it is absent."""
-    if not profile.is_file():
+    """Return the metrics of what the profile in a folder names; all if there is none."""
+    if not (profile / "params.yaml").is_file():
         return dict(found)
-    named, data = set(_named(profile)), params.load("data", profile)
+    named, data = set(_named(profile)), params.load("data", root=profile)
     return {
         name: m
         for name, m in found.items()
@@ -71,5 +71,5 @@ def of_profile(found: Mapping[str, Any], profile: Path) -> dict[str, Any]:
 def _named(profile: Path) -> Iterator[str]:
     yield from STAGES
     for section in ("train", "ensemble"):
-        yield from params.load(section, profile) or ()
-    yield from (f"pretrain/{name}" for name in params.load("pretrain", profile) or ())
+        yield from params.names(section, root=profile)
+    yield from (f"pretrain/{name}" for name in params.names("pretrain", root=profile))

@@ -1,15 +1,21 @@
 """What plug-ins and functions take, read from their source: nothing is imported."""
 
 import ast
-import builtins
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Union
 
 PACKAGE = Path(__file__).parents[1]
-NAMES = {
+NAMES: dict[str, Any] = {
+    "int": int,
+    "float": float,
+    "str": str,
+    "bool": bool,
+    "list": list,
+    "tuple": tuple,
+    "dict": dict,
     "Annotated": Annotated,
     "Any": Any,
     "Literal": Literal,
@@ -173,14 +179,31 @@ def _resolved(module: str, name: str) -> tuple[str, str]:
 
 def _kind(annotation: ast.expr | None) -> Any:
     """Return the type of an annotation; what is not known here takes any value."""
-    if annotation is None:
-        return Any
     try:
-        text = ast.unparse(annotation)
-        kind = eval(text, {"__builtins__": vars(builtins)}, NAMES)
-    except NameError:
+        return Any if annotation is None else _type(annotation)
+    except (KeyError, TypeError, ValueError):
         return Any
-    return kind
+
+
+def _type(node: ast.expr) -> Any:
+    """Return the type that an annotation spells, without running it; a KeyError if unknown."""
+    if isinstance(node, ast.Name):
+        return NAMES[node.id]
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+        return Union[_type(node.left), _type(node.right)]  # noqa: UP007 (of None, too)
+    if isinstance(node, ast.Subscript):
+        inside = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+        outer = NAMES[ast.unparse(node.value)]
+        if outer is Literal:
+            return outer[tuple(map(ast.literal_eval, inside))]
+        first = _type(inside[0])
+        rest = [_literal(n) if isinstance(n, ast.Constant) else _type(n) for n in inside[1:]]
+        return outer[(first, *rest)] if rest else outer[first]
+    return _literal(node)
+
+
+def _literal(node: ast.expr) -> Any:
+    return ast.literal_eval(node)
 
 
 def modality_of(encoder: str) -> str | None:

@@ -13,6 +13,7 @@ from ruamel.yaml.events import AliasEvent, ScalarEvent
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 MAX_BYTES = 2**20
+MAX_ANCHORS = 0
 MERGE = "<<"
 
 Key = str | int
@@ -84,7 +85,7 @@ def read(path: Path) -> File:
 def _parsed(path: Path, text: str) -> File:
     try:
         yaml = YAML(typ="safe")  # as dvc.utils.serialize has it
-        if shared := list(_shared(text)):
+        if len(shared := list(_shared(text))) > MAX_ANCHORS:
             lines = [f"{path}:{line}: {what}" for line, what in shared]
             raise ParamsError("\n".join([*lines, _PLAIN]))
         node = yaml.compose(text)

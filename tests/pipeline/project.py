@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from avsc.artifacts.code_digests import PLUGINS, Sources
+from tests import params_files
 
 ROOT = Path(__file__).parents[2]
 TRACER = """
@@ -80,16 +81,14 @@ class Project:
 
     def edit(self, **changes: object) -> None:
         """Set values of params.yaml or studies.yaml by dotted keys, "." written as "__"."""
-        studies = all(key.startswith("study__") for key in changes)
-        path = self.root / ("studies.yaml" if studies else "params.yaml")
-        tree = yaml.safe_load(path.read_text())
+        tree = params_files.read(self.root)
         for key, value in changes.items():
             *parents, last = key.split("__")
             block = tree
             for parent in parents:
                 block = block[parent]
             block[last] = value
-        path.write_text(yaml.safe_dump(tree, sort_keys=False))
+        params_files.write(self.root, tree)
 
     def lock(self) -> dict[str, str]:
         """Return the digest of every output that dvc.lock records."""

@@ -58,8 +58,7 @@ def block(kind, **more):
 
 
 def system(head, suffix="", **more):
-    inputs = {"audio": f"openl3_audio{suffix}", "video": f"openl3_video{suffix}", "labels": "none"}
-    return {**inputs, "head": head, "fit": CHEAP, **more}
+    return {"inputs": f"openl3{suffix}", "labels": "none", "head": head, "fit": CHEAP, **more}
 
 
 @pytest.fixture
@@ -67,6 +66,7 @@ def project(toy):
     """Return the toy project with nothing but imported features to train on."""
     write_baseline_features(toy)
     none = ("map", "ensemble", "compare", "fusion", "disturb", "robustness", "study")
+    none += ("bundle_disturbed",)
     toy.edit(
         **{section: {} for section in none},
         import_features={
@@ -78,6 +78,7 @@ def project(toy):
                 "_frames": {"select": "sequence"},
             }.items()
         },
+        bundle={f"openl3{s}": [f"openl3_audio{s}", f"openl3_video{s}"] for s in SUFFIXES},
         train={
             "early": system("early", views=["audio", "video"]),
             "intermediate": system("intermediate", "_middle"),
@@ -97,7 +98,9 @@ def test_imported_features_are_trained_on_and_scored(project):
     ran = project.repro("score")
     imported = {f"import_features@openl3_{k}{s}" for k in ("audio", "video") for s in SUFFIXES}
     systems = ["early", "intermediate", "late", "weighted"]
-    assert set(ran.stages) == imported | {f"{s}@{n}" for s in ("train", "score") for n in systems}
+    bundles = {f"bundle@openl3{s}" for s in SUFFIXES}
+    trained = {f"{s}@{n}" for s in ("train", "score") for n in systems}
+    assert set(ran.stages) == imported | bundles | trained
     assert "import_features openl3_audio: 24 encoded" in ran.output
     for name in systems:
         found = scores(project, name)

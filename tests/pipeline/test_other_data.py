@@ -7,9 +7,9 @@ import av
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-import yaml
 from sklearn.metrics import balanced_accuracy_score
 
+from tests import params_files
 from tests.pipeline.project import Project, fresh
 
 pytestmark = pytest.mark.slow
@@ -131,14 +131,9 @@ def profile(tree):
                 "threshold": 0.3,
             },
         },
+        "bundle": {"av": ["ears", "eyes"]},
         "train": {
-            "both": {
-                "audio": "ears",
-                "video": "eyes",
-                "labels": "none",
-                "head": "early",
-                "fit": {"epochs": 2},
-            }
+            "both": {"inputs": "av", "labels": "none", "head": "early", "fit": {"epochs": 2}}
         },
         "report": tree["report"] | {"systems": ["both", *11 * ["none"]]},
     }
@@ -148,8 +143,7 @@ def profile(tree):
 def unrun(tmp_path_factory) -> Project:
     project = fresh(tmp_path_factory.mktemp("other") / "project")
     write_data_set(project.root / "data/raw/films")
-    path = project.root / "params.yaml"
-    path.write_text(yaml.safe_dump(profile(yaml.safe_load(path.read_text())), sort_keys=False))
+    params_files.write(project.root, profile(params_files.read(project.root)))
     return project
 
 

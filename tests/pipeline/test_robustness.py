@@ -61,11 +61,7 @@ def test_another_strength_encodes_its_own_clips_and_trains_nothing(toy):
 
 def test_a_system_that_takes_sound_alone_has_a_sheet(toy):
     toy.edit(disturb__scalogram={"encoder": "scalogram", "weights": "none", "gain_db": [-20]})
-    toy.edit(
-        robustness__audio={"audio": "scalogram", "video": "none", "missing": [], "shift_s": []}
-    )
-    marker = toy.root / "data/disturbed/none"
-    marker.write_text("none: the experiment does not use this modality.\n")
+    toy.edit(robustness__audio={"inputs": "scalogram"})
     toy.repro("score_robustness@audio")
     table = pq.read_table(toy.root / "data/robustness/audio/none.parquet")
     before = pq.read_table(toy.root / "data/predictions/audio.parquet")
