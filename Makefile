@@ -16,7 +16,8 @@ $(STAMP): requirements.lock pyproject.toml
 	$(BIN)/pip check
 	touch $@
 
-repro: $(STAMP) ## bring every result up to date
+repro: $(STAMP) ## check the parameters, then bring every result up to date
+	avsc params check
 	dvc repro
 
 test: $(STAMP) ## run the tests, on all cores; what takes long is left to test-all
