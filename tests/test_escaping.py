@@ -12,7 +12,9 @@ def test_control_characters_are_escaped_and_lines_stay():
     assert escaping.terminal("grün 東京") == "grün 東京"
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+A1", "-A1", "@SUM(A1)", "\tx", "--1", "=-1", "+-1"])
+@pytest.mark.parametrize(
+    "text", ["=1+1", "+A1", "-A1", "@SUM(A1)", "\tx", "--1", "=-1", "\uff1d1+1"]
+)
 def test_cell_that_spreadsheets_read_as_formula_becomes_text(text):
     assert escaping.csv_cell(text) == f"'{text}"
 
