@@ -1,10 +1,13 @@
+import subprocess
+import sys
 from collections import deque
 from itertools import count
-from threading import Barrier, Event
+from threading import Barrier, Event, active_count
 
 import pytest
 
 from avsc.threads import AHEAD, cores, in_threads
+from tests.pipeline.project import ROOT
 
 
 class Absent(Exception):
@@ -103,3 +106,33 @@ def test_the_environment_may_leave_a_process_fewer_cores(monkeypatch):
     monkeypatch.setenv("AVSC_CORES", "many")
     with pytest.raises(ValueError, match="AVSC_CORES is 'many', expected a number from 1 on"):
         cores()
+
+
+@pytest.mark.parametrize("end", [lambda stream: stream.close(), deque])
+def test_no_worker_outlives_its_stream(end):
+    before = active_count()
+    stream = in_threads(str, threads=3)(listed(range(20)))
+    next(stream)
+    assert active_count() == before + 3
+    end(stream)
+    assert active_count() == before
+
+
+def ended(code):
+    """Return the exit code and the last line on stderr of a process that has a stream."""
+    start = "from threading import Event\nfrom avsc.threads import in_threads\n"
+    command = [sys.executable, "-c", start + code]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    return done.returncode, done.stderr.rstrip("\n").rpartition("\n")[2]
+
+
+def test_process_with_an_open_stream_ends_with_its_own_exit_code():
+    code = "s = in_threads(str, threads=2)(iter(range(99)))\nnext(s)\nraise SystemExit(3)"
+    assert ended(code) == (3, "")
+
+
+def test_process_ends_without_a_worker_that_hangs():
+    code = "next(in_threads(lambda _: Event().wait(), threads=1, patience_s=0.05)(iter('a')))"
+    exit_code, message = ended(code)
+    assert exit_code == 1
+    assert message.startswith("avsc.threads.HangError: 'a' took more than 0.05 s")
