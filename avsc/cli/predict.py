@@ -12,7 +12,7 @@ import typer
 
 from avsc.artifacts import whole
 from avsc.cli.outputs import written
-from avsc.cli.telling import FAILED, USAGE, say, stop
+from avsc.cli.telling import FAILED, USAGE, say, show, stop
 
 if TYPE_CHECKING:  # what needs torch is loaded when a command runs, not for --help
     from avsc.cli.timelines import Classified
@@ -192,7 +192,7 @@ def _files(
             with written(output) as path:
                 path.write_text(text, "utf-8")
         else:
-            sys.stdout.write(text)
+            show(text)
     if plot and failed < len(done):
         with written(plot) as path:
             path.write_bytes(timelines.drawn(done, plot.suffix.lower()))

@@ -1,5 +1,6 @@
 """What commands say on stderr, a line each, whatever is in the names of files."""
 
+import sys
 from typing import NoReturn
 
 import typer
@@ -17,6 +18,12 @@ def line(text: object) -> str:
 def say(text: object) -> None:
     """Write a line to stderr."""
     typer.echo(line(text), err=True)
+
+
+def show(text: str) -> None:
+    """Write text to stdout, unchanged to a file or pipe, escaped to a terminal."""
+    shown = f"{escaping.terminal(text)}\n" if sys.stdout.isatty() else text
+    sys.stdout.write(shown)
 
 
 def stop(error: object, *, code: int = FAILED) -> NoReturn:

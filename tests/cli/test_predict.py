@@ -17,6 +17,7 @@ from PIL import Image
 from avsc import prediction, recording, trained
 from avsc.artifacts import manifest, media, models, shard
 from avsc.cli import predict as command
+from avsc.cli import telling
 from tests import params_files
 from tests.cli.conftest import PARAMS, SCENES
 
@@ -473,3 +474,11 @@ def test_output_to_a_pipe_or_link_leaves_it_one(predict, film, tmp_path):
     assert (tmp_path / "target.csv").read_text() == read.result()
     assert predict(path, "--format", "csv", "--output", "/dev/null").exit_code == 0
     assert Path("/dev/null").is_char_device()
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_csv_and_json_are_escaped_on_a_terminal_alone(capsys, monkeypatch, terminal):
+    monkeypatch.setattr(telling.sys.stdout, "isatty", lambda: terminal)
+    telling.show("a\x1b[2J,1\n\x9b,2\n")
+    expected = "a\\x1b[2J,1\n\\x9b,2\n" if terminal else "a\x1b[2J,1\n\x9b,2\n"
+    assert capsys.readouterr().out == expected
