@@ -41,9 +41,10 @@ def _say(text: str) -> None:
     print(escaping.terminal(text), file=sys.stderr)
 
 
+gc.set_threshold(100_000)  # by default it takes a fifth of the time that imports take
+
 if sys.argv[0] == "-m":  # as it is while `python -m stages.<stage>` looks for the stage
     sys.excepthook = tell
-    gc.set_threshold(100_000)  # by default it takes a fifth of the time that imports take
     assert logging.lastResort
     logging.lastResort.addFilter(escaping.log_record)
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # see docs/decisions.md; before torch is loaded
