@@ -74,10 +74,6 @@ def _sound(file: Path, seconds: int | None) -> None:
 
 def _pictures(file: Path, seconds: int | None) -> None:
     with container.demuxed(file, "video") as (track,):
-        end = track.span()[1]
-        wanted = (seconds or 1) - 0.5 - pictures.SLACK_S
-        if end < wanted:
-            cause = f"the pictures end here, expected them to reach {float(wanted):.1f} s"
-            raise failure(file, end, f"{cause}; fetch the file again")
+        pictures.check_span(track, range(seconds or 1))
         if next(track.decode(track.packets), None) is None:
             raise failure(file, 0, "its video track holds no picture; fetch it again")

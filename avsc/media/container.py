@@ -126,12 +126,10 @@ def _read(
             if size > MAX_BYTES or count > MAX_PACKETS:
                 cause = f"over {MAX_BYTES} bytes or {MAX_PACKETS} packets; cut it into clips"
                 raise failure(path, max(ends.values()), cause)
-            if not packet.size:  # the empty ones at the end only ask for a flush
-                continue
             i = packet.stream_index
             if (at := ticks_of(packet)) is not None:
                 ends[i] = max(ends[i], at * packet.time_base - zero + duration_of(packet))
-            if i in packets:
+            if i in packets and packet.size:  # those at the end only ask for a flush
                 packets[i].append(packet)
                 check_duration(path, ends[i])
     except av.FFmpegError as error:

@@ -63,6 +63,8 @@ def _declared(
         return own if len(own) == len(chosen) else [whole]
     if name == "mp3":
         return [(whole[0], _frames_of_mp3(path) * _mp3_frame(s)) for s in chosen]
+    if name == "wav" and not chosen[0].codec_context.name.startswith("pcm_"):
+        return []  # FFmpeg derives it from the bit rate
     if name in OF_FILES:  # FFmpeg gives each track the length of the file, from its own start on
         lasts = [s.duration * s.time_base for s in chosen if s.duration is not None]
         return [(whole[0], min(lasts, default=whole[1]))]

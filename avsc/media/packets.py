@@ -29,7 +29,8 @@ def decodable(track: Track, form: str) -> Track:
         DecodeError: if a packet is broken, or the times of the packets are missing or run back.
     """
     _check_clock(track)
-    track = replace(track, is_counted=form in BARE, is_open=form in OPEN)
+    is_unordered = form == "avi" and bool(getattr(track.stream.codec_context, "has_b_frames", 0))
+    track = replace(track, is_counted=form in BARE, is_unordered=is_unordered, is_open=form in OPEN)
     if any(packet.is_corrupt for packet in track.packets):
         track = _without_cut_end(track)
     if track.stream.type == "video":

@@ -39,8 +39,8 @@ def at_middles(
             or are broken.
     """
     _limit_pixels(track, len(seconds))
-    middles = [Fraction(2 * k + 1, 2) for k in seconds]
-    _check_span(track, middles[0], middles[-1])
+    check_span(track, seconds)
+    middles = [_middle(k) for k in seconds]
     turned = [
         _turned(track.path, frame, _scaled(track, frame, short_side_px))
         for frame in on_display(track, middles)
@@ -77,7 +77,9 @@ def covered(track: Track) -> tuple[int, int]:
     return max(0, math.ceil(start - half - SLACK_S)), math.floor(end + half + SLACK_S)
 
 
-def _check_span(track: Track, first: Fraction, last: Fraction) -> None:
+def check_span(track: Track, seconds: range) -> None:
+    """Raise DecodeError if the first or the last of the `seconds` has no picture."""
+    first, last = _middle(seconds[0]), _middle(seconds[-1])
     start, end = track.span()
     within = f"(within {float(SLACK_S)} s); leave the clip out, or cut its sound to its pictures"
     if start > first + SLACK_S:
@@ -86,6 +88,10 @@ def _check_span(track: Track, first: Fraction, last: Fraction) -> None:
     if end < last - SLACK_S:
         cause = f"the pictures end here, expected one at {float(last)} s {within}"
         raise failure(track.path, end, cause)
+
+
+def _middle(second: int) -> Fraction:
+    return Fraction(2 * second + 1, 2)
 
 
 def _scaled(

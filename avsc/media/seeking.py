@@ -21,6 +21,8 @@ def on_display(track: Track, times: list[Fraction]) -> list[av.VideoFrame]:
     Raises:
         DecodeError: if a packet on the way to a wanted frame is broken.
     """
+    if track.is_unordered:
+        return in_full(track, times)
     try:
         frames = from_keyframes(track, times)
     except DecodeError:  # maybe only a picture that refers to one before its keyframe
@@ -33,8 +35,11 @@ def in_full(track: Track, times: list[Fraction]) -> list[av.VideoFrame]:
     shown: list[av.VideoFrame] = []
     last, start = None, Fraction(0)
     rate = track.stream.average_rate
+    order = iter(sorted(p.dts for p in track.packets if p.dts is not None))
     for frame in track.decode(track.packets):
         ticks = frame.dts if frame.pts is None else frame.pts
+        if track.is_unordered:
+            ticks = next(order, None)
         if ticks is not None:
             start = track.seconds(ticks)
         elif last is not None and rate:  # a frame without a time follows the one before

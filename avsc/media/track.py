@@ -32,6 +32,7 @@ class Track:
         packets: from the first that can be decoded on.
         layout: names of the channels of a sound track.
         is_counted: timestamps are no measurement: FFmpeg counts the packets of such a file.
+        is_unordered: the pictures come without times of display, as in avi: decoding orders them.
         is_open: the file declares no length, and may have been stopped inside its last packet.
         notes: what is odd about the track and was put right; decoding may add to them.
     """
@@ -42,6 +43,7 @@ class Track:
     packets: tuple[av.Packet, ...]
     layout: tuple[str, ...] = ()
     is_counted: bool = False
+    is_unordered: bool = False
     is_open: bool = False
     notes: list[str] = field(default_factory=list)
 
@@ -59,7 +61,7 @@ class Track:
         shown = [
             (self.seconds(at), duration_of(p))
             for p in self.packets
-            if not p.is_discard and (at := ticks_of(p)) is not None
+            if not p.is_discard and (at := p.dts if self.is_unordered else ticks_of(p)) is not None
         ]
         if not shown:
             raise failure(self.path, 0, f"its {self.stream.type} track is empty; fetch it again")

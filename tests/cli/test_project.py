@@ -207,7 +207,7 @@ def test_clips_of_another_length_than_declared_are_damaged(run, demo, tmp_path):
     done = run("data", "check", "--project", tmp_path, "--root", demo / "set")
     assert done.exit_code == 1
     assert "damaged files (12)" in done.stdout
-    assert "the pictures end here, expected them to reach 9.0 s" in done.stdout
+    assert "the pictures end here, expected one at 9.5 s" in done.stdout
     assert "the sound lasts 1.000 s, expected 10 s" in done.stdout
 
 

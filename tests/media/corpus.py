@@ -97,7 +97,7 @@ def _video(file, case):
     if case.pictures in ("libx264", "libx265"):
         stream.options = {"preset": "ultrafast", "x265-params": "log-level=none"}
         if case.pictures == "libx264":
-            stream.options = {"preset": "ultrafast", "bf": "2" if case.ending != "avi" else "0"}
+            stream.options = {"preset": "ultrafast", "bf": "2"}
     frames = []
     for i in range(SECONDS * FPS):
         level = np.full((stream.height, stream.width, 3), GRAYS[i // FPS], np.uint8)

@@ -196,6 +196,12 @@ def test_sound_and_pictures_that_never_meet_are_refused(movie):
         read(movie("never.mkv", late_s=7))
 
 
+@pytest.mark.parametrize("codec", ["libx264", "mpeg4"])
+def test_pictures_of_an_avi_are_in_the_order_of_display(movie, codec, indices):
+    path = movie("b.avi", codec=codec, options={"bf": "3"})  # avi has no times of display
+    np.testing.assert_allclose(indices(read(path)), [5, 15, 25], atol=1)
+
+
 # what surrounds the programme
 
 ID3 = b"ID3\4\0\0\0\0\0\x23TSSE" + bytes(0x23 - 4)
