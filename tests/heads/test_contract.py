@@ -1,6 +1,7 @@
 """What every file of avsc/heads/ must do; a new head is tested by being there."""
 
 import inspect
+import json
 import pkgutil
 from importlib import import_module
 
@@ -231,6 +232,13 @@ def test_a_head_documents_its_arguments(name):
     documented = inspect.getdoc(head)
     own = [p for p in inspect.signature(head).parameters.values() if p.kind is p.KEYWORD_ONLY]
     assert [p.name for p in own if f"    {p.name}: " not in documented] == []
+
+
+def test_its_defaults_are_plain_values_that_a_key_of_a_study_can_hold(name):
+    own = inspect.signature(import_module(f"avsc.heads.{name}").Head).parameters.values()
+    defaults = avsc.heads.defaults(name)
+    assert json.dumps(defaults)
+    assert set(defaults) == {p.name for p in own if p.kind is p.KEYWORD_ONLY}
 
 
 @pytest.mark.parametrize("name", avsc.heads.names())
