@@ -140,7 +140,7 @@ def test_comments_docstrings_and_new_plug_ins_rerun_only_code(toy):
 
 def test_a_changed_head_reruns_its_experiments_and_studies_alone(toy):
     append(toy, "avsc/heads/late.py", "CHANGED = 1\n")
-    assert toy.repro().stages == ["code", "study@heads"]  # which gives the same predictions
+    assert toy.repro().stages == ["code", "study@heads", "score_study@heads"]
     append(toy, "avsc/heads/intermediate.py", "CHANGED = 1\n")
     assert toy.repro().stages == ["code", "train@fused"]
     diff = toy.run("dvc", "params", "diff").stdout
