@@ -14,7 +14,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from avsc import cells, executors, params, processes
-from avsc.artifacts import finished, metrics
+from avsc.artifacts import finished
 from avsc.artifacts.code_digests import Sources
 from avsc.cells import Cell
 from avsc.executors.local import Executor as Local
@@ -42,9 +42,8 @@ def main(name: str) -> None:
         todo = cells.by_arrays(own[key] for key in keys)
         return shown(name, trained(todo, directory), kept=len(own) - len(todo), of=len(own))
 
-    made = finished.fill(out, own, make)
     index = [{"cell": cell.row, "seed": cell.seed, "key": cell.name} for cell in plan]
-    metrics.write(out / "cells.json", index)
+    made = finished.fill(out, index, make)
     print(f"study {name}: {len(made)} trained, {len(own) - len(made)} kept")
 
 

@@ -6,28 +6,36 @@ is missing there is taken from the stage's previous output: see previous.py.
 """
 
 import logging
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from avsc.artifacts import predictions
+from avsc.artifacts import metrics, predictions
 from avsc.artifacts.extraction import WORK, link
 from avsc.artifacts.previous import Previous
+
+INDEX = "cells.json"
 
 log = logging.getLogger(__name__)
 
 
 def fill(
-    out: Path, keys: Collection[str], make: Callable[[set[str], Path], Iterable[object]]
+    out: Path,
+    index: Sequence[Mapping[str, Any]],
+    make: Callable[[set[str], Path], Iterable[object]],
 ) -> set[str]:
-    """Make `out` hold exactly the files `<key>.parquet`, and return the keys of those made now.
+    """Make `out` hold the files of `index` and it as cells.json; return the keys of files made now.
 
     Args:
         out: a directory, relative to the root of the DVC repository.
-        keys: of the files.
+        index: a row for each file `<key>.parquet`, with its `key`.
         make: (missing keys, directory) -> a stream; at its end the directory holds the files. Not
             called if none is missing.
+
+    Raises:
+        NotWrittenError: if the disk is full, read-only or broken; `out` is as it was.
     """
-    store, wanted = WORK / out, {f"{key}.parquet" for key in keys}
+    store, wanted = WORK / out, {f"{row['key']}.parquet" for row in index}
     missing = {name for name in wanted if not _is_whole(store / name)}
     if missing:
         previous = Previous(out)
@@ -36,11 +44,12 @@ def fill(
     made = {Path(name).stem for name in missing}
     for _ in make(made, store) if made else ():
         pass
+    metrics.write(store / INDEX, index)
     out.mkdir(parents=True, exist_ok=True)
     for path in (*out.iterdir(), *store.glob("*.parquet")):
         if path.name not in wanted:
             path.unlink()
-    for name in wanted:
+    for name in (*wanted, INDEX):  # it comes last: without it nobody reads the folder
         link(store / name, out / name)
     return made
 

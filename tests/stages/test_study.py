@@ -173,6 +173,21 @@ def test_a_kept_cell_that_is_not_what_its_name_says_is_trained_again(trained, da
     assert f"made again: {first}" in caplog.text
 
 
+def test_a_study_that_another_run_of_it_overtakes_ends_with_the_same_bytes(monkeypatch):
+    before = from_nothing()
+    fit, depth = experiment.fit, []
+
+    def overtaken(*arguments, **more):
+        depth.append(1)
+        if len(depth) == 3:
+            study.main("s")
+        return fit(*arguments, **more)
+
+    monkeypatch.setattr(experiment, "fit", overtaken)
+    assert from_nothing() == before
+    assert len(depth) == 8 + 6  # the second run found two cells
+
+
 KILLED = """
 import os, signal, sys
 from avsc.artifacts import predictions

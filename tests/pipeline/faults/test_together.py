@@ -97,8 +97,10 @@ def test_a_second_repro_of_the_same_says_who_is_at_it_and_tears_nothing(own):
     assert own.lock() == before
 
 
-@pytest.mark.parametrize("number", [1, 3])
-@pytest.mark.parametrize("stage", ["train fused", "study heads"])
+@pytest.mark.parametrize(
+    ("stage", "number"),
+    [("train fused", 1), ("train fused", 3), ("study heads", 1), ("study heads", 2)],
+)
 def test_a_stage_that_another_run_of_it_overtakes_ends_with_the_same_bytes(project, stage, number):
     outs = outputs(project)[stage]
     expected = contents(project, outs)
