@@ -1,6 +1,7 @@
 """avsc params: profiles, and whether the parameters are right."""
 
 import difflib
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -9,13 +10,14 @@ import typer
 
 from avsc import spelling
 from avsc.cli.examples import taught
-from avsc.cli.telling import FAILED, USAGE, line, stop
+from avsc.cli.telling import FAILED, USAGE, line, say, stop
 
 app = typer.Typer(help="Profiles: the folders of params/.", no_args_is_help=True)
 FILES = ("params.yaml", "studies.yaml")
 PROFILES = Path("params")
 USED = Path(".avsc/profile")  # the profile as it was when it became the active one, and its name
 REPLACED = Path(".avsc/replaced")
+SEED = 2021  # of the validation locations, as in every profile
 SHOWN = 40  # lines of a difference
 NONE = "none: run this where params/ is, at the root of the project"
 
@@ -199,6 +201,40 @@ def check(
     typer.echo("params.yaml and studies.yaml: no fault")
 
 
+def new(
+    root: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="of the data set")],
+    *,
+    name: Annotated[
+        str | None, typer.Option(help="of the profile", show_default="the folder's")
+    ] = None,
+    pretrained: Annotated[
+        bool, typer.Option("--pretrained", help="take networks from the hub, not random ones")
+    ] = False,
+) -> None:
+    """Look at a data set and write a small profile that runs on it, params/NAME/.
+
+    The data set has csv files as TAU has them (README.md, "Your own data"). Some of its files are
+    opened. The profile has three encoders, four experiments and an ensemble, with comments.
+    """
+    from avsc import new_profile
+    from avsc.params import profile as whole
+
+    name = name or re.sub(r"[^A-Za-z0-9_-]+", "_", root.resolve().name)
+    if (PROFILES / name).exists() or Path(name).name != name:
+        stop(f"params/{name} cannot be written; give another --name", code=USAGE)
+    try:
+        found = new_profile.survey(root, seed=SEED)
+    except (ValueError, OSError) as error:
+        stop(error)
+    for note in found.notes:
+        say(note)
+    params = new_profile.text(found, root.resolve().name, pretrained=pretrained)
+    _write(PROFILES / name, {FILES[0]: params.encode(), FILES[1]: b"study: {}\n"})
+    if faults := whole.check(PROFILES / name):
+        stop("\n".join(faults))
+    typer.echo(f"{PROFILES / name} is written; read it, then: avsc params use {name} && dvc repro")
+
+
 def _about(path: Path) -> str:
     """Return what the comment at the top of a profile says of it, up to the first stop."""
     lines = (path / "params.yaml").read_text("utf-8").splitlines()
@@ -208,6 +244,12 @@ def _about(path: Path) -> str:
 
 list_.__name__ = "list"
 taught(app, list_, "avsc params list")
+taught(
+    app,
+    new,
+    "avsc params new data/raw/mine",
+    "avsc params new data/raw/mine --pretrained --name mine_large",
+)
 taught(app, check, "avsc params check", "avsc params check tau2021")
 taught(
     app,

@@ -23,6 +23,7 @@ COMMANDS = [
     ["params", "list"],
     ["params", "use"],
     ["params", "check"],
+    ["params", "new"],
     ["submission", "check"],
 ]
 

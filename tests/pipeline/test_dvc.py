@@ -147,7 +147,7 @@ def test_a_changed_head_reruns_its_experiments_and_studies_alone(toy):
     assert "study.heads.late" in diff
     assert "heads.intermediate" in diff
     assert toy.run("dvc", "status").stdout.strip() == "Data and pipelines are up to date."
-    toy.run("git", "checkout", "-q", ".")
+    toy.run("git", "reset", "-q", "--hard")
     assert toy.repro().stages == []
 
 
