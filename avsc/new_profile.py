@@ -206,8 +206,8 @@ def _some(values: Iterable[str]) -> str:
 
 
 RANDOM = """
-  # Small networks with random weights: they run anywhere, and know nothing. Networks from the hub in
-  # their place are written by `avsc params new --pretrained`.
+  # Small networks with random weights: they run anywhere, and know nothing. For networks from the
+  # hub: `avsc params new --pretrained`.
   ast:
     encoder: ast
     weights: random
