@@ -1,4 +1,4 @@
-"""compare <name>: predictions of two systems, test labels -> metrics/compare/<name>.{json,csv}.
+"""compare <name>: predictions of two systems, test labels -> metrics/compare/<name>.csv.
 
 A difference is one's score less the other's, with its 95 % interval over the same locations.
 """
@@ -21,7 +21,6 @@ def main(name: str) -> None:
     paths = {side: Path(f"data/predictions/{system}.parquet") for side, system in systems.items()}
     one, other = evaluation.together(paths, seconds=params.load("decode.seconds")).values()
     rows: list[dict[str, Any]] = []
-    summary: dict[str, Any] = {"data": data, **systems}
     for protocol, items in one.items.items():
         rival, locations = other.items[protocol], one.column("location", protocol)
         mcnemar = asdict(uncertainty.mcnemar(items.right, rival.right))
@@ -29,15 +28,12 @@ def main(name: str) -> None:
             "log_loss_macro": items.losses - rival.losses,
             "accuracy_macro": items.right.astype(float) - rival.right,
         }
-        summary[protocol] = {"mcnemar_p": mcnemar["p"]}
         for metric, v in values.items():
             found = uncertainty.macro_interval(items.targets, v, locations, seed=seed)
             bounds = {"low": found.bootstrap_low, "high": found.bootstrap_high}
             about = {"data": data, "protocol": protocol, "metric": metric, **systems}
             tested = mcnemar if metric == "accuracy_macro" else dict.fromkeys(mcnemar)
             rows.append({**about, "difference": found.value, **bounds, **tested})
-            summary[protocol][f"{metric}_difference"] = found.value
-    metrics.write(Path(f"metrics/compare/{name}.json"), summary)
     metrics.write_table(Path(f"metrics/compare/{name}.csv"), rows)
 
 

@@ -1,4 +1,4 @@
-"""decode: media.csv, the media -> data/media/, data/quarantine.csv, metrics/decode.json."""
+"""decode: media.csv, the media -> data/media/, data/quarantine.csv, metrics/decode.csv."""
 
 import hashlib
 import json
@@ -59,7 +59,7 @@ def main() -> None:
     rows = [{"clip_id": c, "cause": why} for c, why in tally.quarantined.items()]
     manifest.write(Path("data/quarantine.csv"), manifest.QUARANTINE, rows)
     counts = {"data": params.load("data"), "clips": len(keys), "quarantined": len(rows)}
-    metrics.write(Path("metrics/decode.json"), counts)
+    metrics.write_table(Path("metrics/decode.csv"), [counts])
     print(f"decode: {tally}")
 
 

@@ -1,6 +1,6 @@
 """embed <name>: data/media, data/weights -> data/embeddings/<name>/, views of training clips.
 
-Where the weights come from, and what engine and precision ran, goes to metrics/embed/<name>.json.
+Where the weights come from, and what engine and precision ran, goes to metrics/embed/<name>.csv.
 """
 
 import json
@@ -39,7 +39,8 @@ def main(name: str) -> None:
     tally = extraction.extract(out, keys, embedder, about=about, execute=execute)
     how = embedder.how
     ran = {"engine": how.engine, "precision": how.precision, "deviation": deviation}
-    metrics.write(Path(f"metrics/embed/{name}.json"), embedding.provenance(encoder, p) | ran)
+    row = embedding.provenance(encoder, p) | ran
+    metrics.write_table(Path(f"metrics/embed/{name}.csv"), [row])
     print(f"embed {name}: {tally}")
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from avsc import finetuning, params, processes
 from avsc.artifacts import metrics, weights
 from avsc.params.finetune import Finetune
-from avsc.training import shared_loop
 
 
 def main(name: str) -> None:
@@ -22,8 +21,6 @@ def main(name: str) -> None:
     for m in ("audio", "video"):
         state, classes = tuned.weights.get(m, {}), tuned.classes.get(m, [])
         weights.write(Path(f"data/weights/{name}_{m}.safetensors"), state, classes=classes)
-    scores = {"data": params.load("data"), **shared_loop.chosen(tuned.history)}
-    metrics.write(Path(f"metrics/finetune/{name}.json"), scores)
     metrics.write_table(Path(f"metrics/finetune/{name}.csv"), tuned.history)
     checkpoint.unlink(missing_ok=True)
 

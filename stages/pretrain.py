@@ -57,11 +57,12 @@ def _train(
     )
     scores = {
         "data": params.load("data"),
+        "tagger": name,
         "mAP": tagging.mean_average_precision(labels[n:], logits.sigmoid().numpy()),
         "chance": tagging.prevalence(labels[n:]),
         "train_loss": history[-1],
     }
-    metrics.write(Path(f"metrics/pretrain/{name}.json"), scores)
+    metrics.write_table(Path(f"metrics/pretrain/{name}.csv"), [scores])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""pseudo_label: logits of the taggers -> data/pseudo_labels.parquet, metrics/pseudo_labels.json."""
+"""pseudo_label: logits of the taggers -> data/pseudo_labels.parquet, metrics/pseudo_labels.csv."""
 
 import logging
 from pathlib import Path
@@ -24,7 +24,7 @@ def main() -> None:
     tagged = set.intersection(*(embeddings.clips(d) for d in directories.values()))
     ids = [c for c in fold if c in tagged]
 
-    scores: dict[str, Any] = {"data": params.load("data")}
+    scores: list[dict[str, Any]] = []
     names: dict[str, list[list[str]]] = {}
     classes: dict[str, tuple[str, ...]] = {}
     rows: list[tuple[str, int | None]] = []
@@ -52,16 +52,16 @@ def main() -> None:
                 "pseudo_label: events and objects are of different rows; give both the same pooling"
             )
         rows = mine
-        scores[kind] = tagging.density(labels)
+        scores.append({"data": params.load("data"), "kind": kind, **tagging.density(labels)})
         if p["truth"] != "none":
             there = occurring(Path("data/truth") / p["truth"], kind, rows, tags.classes)
-            scores[kind] |= tagging.precision_recall(there, labels)
-            scores[kind]["mAP"] = tagging.mean_average_precision(there, probs)
-            scores[kind]["chance"] = tagging.prevalence(there)
+            scores[-1] |= tagging.precision_recall(there, labels)
+            scores[-1]["mAP"] = tagging.mean_average_precision(there, probs)
+            scores[-1]["chance"] = tagging.prevalence(there)
 
     clip_id, segment = zip(*rows, strict=True)
     pseudo_labels.write(Path("data/pseudo_labels.parquet"), clip_id, segment, names, classes)
-    metrics.write(Path("metrics/pseudo_labels.json"), scores)
+    metrics.write_table(Path("metrics/pseudo_labels.csv"), scores)
 
 
 def occurring(

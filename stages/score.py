@@ -24,7 +24,7 @@ def main(name: str) -> None:
     path = Path(f"data/predictions/{name}.parquet")
     val, test = (evaluation.answered(path, s, seconds=seconds) for s in ("val", "test"))
     report = protocol.scores(test.items, test.scenes)
-    metrics.write(Path(f"metrics/{name}.json"), {"data": data, **protocol.headline(report)})
+    metrics.write(Path(f"metrics/{name}.json"), protocol.headline(report))
     tables: dict[str, Rows] = {}
     for p, items in test.items.items():
         cities, locations = test.column("city", p), test.column("location", p)

@@ -1,6 +1,7 @@
 """metrics/**.json and .csv: scores, small enough for git and for `dvc metrics` and `dvc plots`.
 
-Numbers are rounded to six decimals, so that a file changes when a score does.
+Numbers have four decimals, and three significant digits where they are smaller than 0.001: a file
+changes when a score does, and not with the last bits of another CPU.
 """
 
 import csv
@@ -36,7 +37,7 @@ def write_table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 
 def _rounded(value: Any) -> Any:
     if isinstance(value, float):
-        return round(value, 6)
+        return round(value, 4) if abs(value) >= 1e-3 else float(f"{value:.3g}")
     if isinstance(value, Mapping):
         return {k: _rounded(v) for k, v in value.items()}
     if isinstance(value, list | tuple):

@@ -22,7 +22,7 @@ def read(directory: Path, names: Iterable[str]) -> dict[str, Any]:
     Raises:
         ValueError: if a file is damaged.
     """
-    readers = {".json": read_json, ".csv": _table}
+    readers = {".json": read_json, ".csv": read_table}
     found = {}
     for name in names:
         path = directory / name
@@ -46,7 +46,15 @@ def read_json(path: Path) -> Any:
         raise ValueError(f"{path} is no JSON ({error}); delete it and run `dvc repro`") from error
 
 
-def _table(path: Path) -> list[dict[str, str]]:
+def read_table(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a csv, {column: text as it stands in the file}.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is damaged.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing; run `dvc repro` or `dvc pull` first")
     found = []
     try:
         with path.open(encoding="utf-8", newline="") as file:

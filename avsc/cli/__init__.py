@@ -44,7 +44,14 @@ taught(
     "avsc score predictions.tsv",
     "avsc score predictions.tsv --labels data/raw/tau2021/evaluation_setup/fold1_evaluate.csv",
 )
-taught(app, results.results, "avsc results", "avsc results --update README.md")
+taught(
+    app,
+    results.results,
+    "avsc results",
+    "avsc results --update README.md",
+    "avsc results --against HEAD~1",
+    "avsc results --against main --output comment.md    # for a pull request",
+)
 taught(app, report.report, "avsc report", "avsc report --rebuild", "avsc report --no-open")
 taught(app, bench.bench, "avsc bench", "avsc bench --list", "avsc bench semantic_fusion")
 app.add_typer(data.app, name="data")

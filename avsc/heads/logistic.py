@@ -8,13 +8,15 @@ from torch import Tensor, nn
 from avsc.heads import Batch, Dims
 from avsc.heads._mlp import flat, pooled
 
+TOLERANCE = 1e-10  # scikit-learn's default leaves up to 0.5 in a probability for C = 100
+
 
 class Head(nn.Module):
     """A linear classifier over the embeddings side by side.
 
     Args:
         C: inverse of the L2 penalty, as in scikit-learn.
-        max_iter: of L-BFGS.
+        max_iter: of Newton's method.
     """
 
     def __init__(
@@ -35,8 +37,10 @@ class Head(nn.Module):
 
     def solve(self, x: Batch, targets: Int[Tensor, " row"]) -> None:
         """Fit the weights; `targets` must hold every class."""
-        model = LogisticRegression(C=self.C, max_iter=self.max_iter)
-        model.fit(self._side_by_side(x).cpu().numpy(), targets.cpu().numpy())
+        model = LogisticRegression(
+            C=self.C, max_iter=self.max_iter, solver="newton-cg", tol=TOLERANCE
+        )
+        model.fit(self._side_by_side(x).double().cpu().numpy(), targets.cpu().numpy())
         coef, intercept = torch.from_numpy(model.coef_), torch.from_numpy(model.intercept_)
         if len(coef) == 1:  # two classes: scikit-learn gives the log-odds of the second
             coef, intercept = torch.cat([-coef, coef]) / 2, torch.cat([-intercept, intercept]) / 2

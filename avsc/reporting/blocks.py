@@ -37,8 +37,6 @@ class Number:
     form: str
 
     def __str__(self) -> str:
-        if self.form == "p" and not float(self.value):
-            return "< 0.000001"  # which the file rounds away
         return FORMS[self.form].format(float(self.value))
 
     def __html__(self) -> str:

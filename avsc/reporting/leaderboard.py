@@ -15,10 +15,10 @@ BEGIN, END = "<!-- results -->", "<!-- /results -->"
 # A column: its header, where its number lies in the JSON file, how it is shown, its maximum.
 Column = tuple[str, tuple[str, ...], str, float]
 SYSTEM: list[Column] = [
-    ("segment log-loss", ("segment", "log_loss_macro"), "{:.3f}", math.inf),
-    ("segment accuracy", ("segment", "accuracy_macro"), "{:.1%}", 1.0),
-    ("clip log-loss", ("clip", "log_loss_macro"), "{:.3f}", math.inf),
-    ("clip accuracy", ("clip", "accuracy_macro"), "{:.1%}", 1.0),
+    ("segment log-loss", ("segment", "log_loss"), "{:.3f}", math.inf),
+    ("segment accuracy", ("segment", "accuracy"), "{:.1%}", 1.0),
+    ("clip log-loss", ("clip", "log_loss"), "{:.3f}", math.inf),
+    ("clip accuracy", ("clip", "accuracy"), "{:.1%}", 1.0),
 ]
 TAGGER: list[Column] = [
     ("mAP", ("mAP",), "{:.3f}", 1.0),
@@ -27,15 +27,15 @@ TAGGER: list[Column] = [
 ]
 LABELS: list[Column] = [
     ("labels an item", ("labels_per_item",), "{:.1f}", math.inf),
-    ("classes used", ("classes_used",), "{}", math.inf),
+    ("classes used", ("classes_used",), "{:g}", math.inf),
     ("precision", ("precision",), "{:.3f}", 1.0),
     ("recall", ("recall",), "{:.3f}", 1.0),
     ("mAP", ("mAP",), "{:.3f}", 1.0),
     ("mAP by chance", ("chance",), "{:.3f}", 1.0),
 ]
 CLIPS: list[Column] = [
-    ("clips", ("clips",), "{}", math.inf),
-    ("quarantined", ("quarantined",), "{}", math.inf),
+    ("clips", ("clips",), "{:g}", math.inf),
+    ("quarantined", ("quarantined",), "{:g}", math.inf),
 ]
 
 
@@ -43,8 +43,8 @@ def markdown(found: Mapping[str, Any]) -> str:
     """Return the tables.
 
     Args:
-        found: {name: content} of JSON files under metrics/. What a file is, its shape tells; a file
-            of another shape is left out.
+        found: {name: scores} of systems and stages, each with the name of its "data". What a record
+            is, its shape tells; one of another shape is left out.
 
     Raises:
         ValueError: if nothing is left, if a score is no number of its range, or if a system lacks
@@ -81,7 +81,7 @@ def markdown(found: Mapping[str, Any]) -> str:
 def _part(name: str, m: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
     part = m.get(kind)
     if not isinstance(part, Mapping):
-        raise ValueError(f"metrics/{name}.json has no scores of {kind}; run `dvc repro`")
+        raise ValueError(f"metrics of {name!r} have no scores of {kind}; run `dvc repro`")
     _check(name, part, LABELS)
     return part
 
@@ -94,7 +94,7 @@ def _check(name: str, m: Mapping[str, Any], columns: list[Column]) -> None:
         if value is not None and not (number and math.isfinite(value) and 0 <= value <= most):
             expected = "from 0 on" if most == math.inf else f"from 0 to {most:g}"
             raise ValueError(
-                f"metrics/{name}.json: {'.'.join(path)} is {value!r}, expected a number "
+                f"metrics of {name!r}: {'.'.join(path)} is {value!r}, expected a number "
                 f"{expected}; run `dvc repro`"
             )
 
@@ -109,7 +109,7 @@ def _check_whole(name: str, m: Mapping[str, Any]) -> None:
 
 
 def _losses(m: Mapping[str, Any]) -> tuple[float, float]:
-    segment, clip = (_value(m, (items, "log_loss_macro")) for items in ("segment", "clip"))
+    segment, clip = (_value(m, (items, "log_loss")) for items in ("segment", "clip"))
     return math.inf if segment is None else segment, clip
 
 

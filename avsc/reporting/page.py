@@ -23,7 +23,7 @@ HERE = Path(__file__).parent
 SCRIPTS = ("early.js", "clips.js", "page.js")
 TABLES = ("intervals", "per_class", "confusion", "history", "calibration", "places")
 NAMED = {
-    "pretrain": ["pretrain/{}.json"],
+    "pretrain": ["pretrain/{}.csv"],
     "compare": ["compare/{}.csv"],
     "fusion": ["fusion/{}.csv", "fusion/{}_clips.csv"],
     "robustness": ["robustness/{}.csv"],
@@ -42,7 +42,7 @@ def files(names: Names) -> Iterator[str]:
             experiments and ensembles. What is not named, such as what an earlier run left behind,
             is not shown.
     """
-    yield from ("decode.json", "pseudo_labels.json")
+    yield from ("decode.csv", "pseudo_labels.csv")
     for system in names["systems"]:
         yield f"{system}.json"
         yield from (f"{system}/{table}.csv" for table in TABLES)

@@ -38,7 +38,7 @@ NO_SEGMENTS = "This system sees whole clips: it has no scores of the segment pro
 def ranked(results: Results, systems: Sequence[str], protocol: str) -> dict[str, Record]:
     """Return the systems that have scores under a protocol, the smallest log-loss first."""
     records = {s: r for s in systems if (r := results.record(f"metrics/{s}.json"))}
-    losses = {s: r.value(f"{protocol}/log_loss_macro") for s, r in records.items()}
+    losses = {s: r.value(f"{protocol}/log_loss") for s, r in records.items()}
     there = {s: loss for s, loss in losses.items() if loss is not None}
     return {s: records[s] for s in sorted(there, key=lambda s: (there[s], s))}
 
@@ -73,7 +73,7 @@ def _picture(results: Results, order: dict[str, Record], protocol: str, title: s
     if len(known) == len(order):
         caption = f"{title}: log-loss with 95 % bootstrap intervals"
         return figures.intervals(known, list(order), "log-loss", caption)
-    path = f"{protocol}/log_loss_macro"
+    path = f"{protocol}/log_loss"
     return figures.dots(list(order.values()), list(order), path, f"{title}: log-loss")
 
 
@@ -86,7 +86,7 @@ def _ours(results: Results, order: dict[str, Record], protocol: str, title: str)
         row: list[Cell] = [system]
         for metric, form in METRICS.items():
             bounds = _intervals(results, system, protocol, metric)
-            row.append(record.number(f"{protocol}/{metric}", form))
+            row.append(record.number(f"{protocol}/{metric.removesuffix('_macro')}", form))
             row += [
                 bounds.range(f"{kind}_low", f"{kind}_high", form) if bounds else None
                 for kind in ("bootstrap", "jackknife")

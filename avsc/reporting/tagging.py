@@ -22,26 +22,18 @@ LABELS = {
 
 def inputs(results: Results, taggers: Sequence[str], data: str) -> Section | None:
     """Return the numbers of decode, pretrain and pseudo_label."""
-    decoded = results.record("metrics/decode.json")
-    labels = results.record("metrics/pseudo_labels.json")
-    trained = {t: r for t in taggers if (r := results.record(f"metrics/pretrain/{t}.json"))}
+    trained = [r for t in taggers for r in results.rows(f"metrics/pretrain/{t}.csv")]
     tables = [
-        _table(f"{data} · media", {"decode": decoded} if decoded else {}, CLIPS),
-        _table(f"{data} · taggers, on held-out items", trained, TAGGER),
-        Table(
-            f"{data} · pseudo-labels",
-            ["", *(c.replace("_", " ") for c in LABELS)],
-            [
-                [kind, *(labels.number(f"{kind}/{c}", form) for c, form in LABELS.items())]
-                for kind in ("events", "objects")
-                if labels and kind in labels.fields
-            ],
+        _table(f"{data} · media", "data", results.rows("metrics/decode.csv"), CLIPS),
+        _table(f"{data} · taggers, on held-out items", "tagger", trained, TAGGER),
+        _table(
+            f"{data} · pseudo-labels", "kind", results.rows("metrics/pseudo_labels.csv"), LABELS
         ),
     ]
     blocks = [Block(t.trimmed()) for t in tables if t.rows]
     return Section("inputs", "Inputs", LEAD, blocks) if blocks else None
 
 
-def _table(caption: str, records: Mapping[str, Record], columns: Mapping[str, str]) -> Table:
-    rows = [[name, *(r.number(c, f) for c, f in columns.items())] for name, r in records.items()]
+def _table(caption: str, name: str, records: Sequence[Record], columns: Mapping[str, str]) -> Table:
+    rows = [[r[name], *(r.number(c, f) for c, f in columns.items())] for r in records]
     return Table(caption, ["", *(c.replace("_", " ") for c in columns)], rows)

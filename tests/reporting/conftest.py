@@ -38,10 +38,9 @@ LABELS = [
 def of_system(root: Path, name: str, shift: float) -> None:
     """Write what `score` and `train` write of a system."""
     headline = {
-        p: {"log_loss_macro": 1.25 + shift + i, "accuracy_macro": 0.5 - shift}
-        for i, p in enumerate(PROTOCOLS)
+        p: {"log_loss": 1.25 + shift + i, "accuracy": 0.5 - shift} for i, p in enumerate(PROTOCOLS)
     }
-    metrics.write(root / f"{name}.json", {"data": DATA, **headline})
+    metrics.write(root / f"{name}.json", headline)
     tables = {t: [] for t in ("intervals", "per_class", "confusion", "calibration", "places")}
     for protocol in PROTOCOLS:
         about = {"data": DATA, "protocol": protocol}
@@ -49,7 +48,14 @@ def of_system(root: Path, name: str, shift: float) -> None:
             bounds = {"bootstrap_low": value - 0.125, "bootstrap_high": value + 0.25}
             others = {"jackknife_low": None, "jackknife_high": value + 0.5}
             sizes = {"locations": 3, "resamples": 2000}
-            row = {**about, "metric": metric, "value": value, **bounds, **others, **sizes}
+            row = {
+                **about,
+                "metric": f"{metric}_macro",
+                "value": value,
+                **bounds,
+                **others,
+                **sizes,
+            }
             tables["intervals"].append(row)
         for i, scene in enumerate(SCENES):
             shares = {"precision": 0.1 + i, "recall": 0.2 + shift, "f1": 0.3, "support": 7 + i}
@@ -125,11 +131,12 @@ def of_analyses(root: Path) -> None:
 
 
 def of_inputs(root: Path) -> None:
-    metrics.write(root / "decode.json", {"data": DATA, "clips": 17, "quarantined": 1})
-    tagger = {"data": DATA, "mAP": 0.8125, "chance": 0.1875, "train_loss": 0.5625}
-    metrics.write(root / "pretrain/ears.json", tagger)
-    kind = {"labels_per_item": 1.5, "classes_used": 7}
-    metrics.write(root / "pseudo_labels.json", {"data": DATA, "events": kind, "objects": kind})
+    metrics.write_table(root / "decode.csv", [{"data": DATA, "clips": 17, "quarantined": 1}])
+    tagger = {"data": DATA, "tagger": "ears", "mAP": 0.8125, "chance": 0.1875, "train_loss": 0.5625}
+    metrics.write_table(root / "pretrain/ears.csv", [tagger])
+    kind = {"data": DATA, "labels_per_item": 1.5, "classes_used": 7}
+    kinds = [kind | {"kind": name} for name in ("events", "objects")]
+    metrics.write_table(root / "pseudo_labels.csv", kinds)
 
 
 def jpeg(red: int) -> bytes:

@@ -4,12 +4,13 @@ import resource
 import pytest
 from typer.testing import CliRunner
 
+from avsc.artifacts import metrics
 from avsc.cli import app
 from avsc.reporting import leaderboard
 
 
 def scores(log_loss, accuracy):
-    return {"log_loss_macro": log_loss, "accuracy_macro": accuracy}
+    return {"log_loss": log_loss, "accuracy": accuracy}
 
 
 EARLY = {"data": "demo", "segment": scores(0.75, 0.5), "clip": scores(0.5, 0.625)}
@@ -111,8 +112,8 @@ def test_no_scores_are_an_error():
 @pytest.mark.parametrize(
     ("damage", "lacking"),
     [
-        ({"clip": {"accuracy_macro": 0.5}}, "clip.log_loss_macro"),
-        ({"segment": {"log_loss_macro": 0.5}}, "segment.accuracy_macro"),
+        ({"clip": {"accuracy": 0.5}}, "clip.log_loss"),
+        ({"segment": {"log_loss": 0.5}}, "segment.accuracy"),
         ({"data": None}, "data"),
     ],
 )
@@ -146,12 +147,11 @@ def test_a_page_without_one_place_for_the_results_is_refused(page):
 @pytest.fixture
 def run(tmp_path):
     """Return `avsc results` over a folder of two systems, a tagger and tables that are no JSON."""
-    for name, m in {"early": EARLY, "audio": AUDIO, "pretrain/ast": TAGGER}.items():
-        path = tmp_path / f"metrics/{name}.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(m))
-    (tmp_path / "metrics/early").mkdir()
-    (tmp_path / "metrics/early/scores.csv").write_text("a,b\n")
+    root = tmp_path / "metrics"
+    for name, m in {"early": EARLY, "audio": AUDIO}.items():
+        metrics.write(root / f"{name}.json", {k: v for k, v in m.items() if k != "data"})
+        metrics.write_table(root / f"{name}/scores.csv", [{"data": m["data"], "items": 1}])
+    metrics.write_table(root / "pretrain/ast.csv", [TAGGER])
 
     def run(*options):
         command = ["results", "--metrics", str(tmp_path / "metrics"), *options]
@@ -184,7 +184,7 @@ def test_the_command_leaves_a_page_without_marks_as_it_is(run, tmp_path):
 
 
 def test_the_command_names_a_file_that_is_damaged(run, tmp_path):
-    (tmp_path / "metrics/early.json").write_text('{"data": ')
+    (tmp_path / "metrics/early.json").write_text('{"clip": ')
     done = run()
     assert done.exit_code == 1
     assert "metrics/early.json is no JSON (Expecting value" in done.stderr

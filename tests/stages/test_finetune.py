@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 import os
 import signal
 import subprocess
@@ -58,7 +57,7 @@ def here(project, monkeypatch):
 
 def outputs(root):
     names = [f"data/weights/it_{m}.safetensors" for m in ("audio", "video")]
-    names += [f"metrics/finetune/it.{ending}" for ending in ("json", "csv")]
+    names.append("metrics/finetune/it.csv")
     return {name: (root / name).read_bytes() for name in names}
 
 
@@ -120,11 +119,9 @@ def val_loss(blocks, root):
     return min(row["val_loss"] for row in rows)
 
 
-def test_training_lowers_the_loss_and_the_scores_are_those_of_the_best_epoch(alone, project):
+def test_training_lowers_the_loss_and_a_finished_run_leaves_no_checkpoint(alone, project):
     rows = history(alone)
     assert rows[-1]["train_loss"] < 0.7 * rows[0]["train_loss"]
-    best = min(rows, key=lambda row: row["val_loss"])
-    assert json.loads(alone["metrics/finetune/it.json"]) == {"data": "toy", **best}
     assert not (project.root / ".avsc/finetune/it.safetensors").exists()
 
 

@@ -45,7 +45,7 @@ def sheet():
 def expected(protocol, d, loss, accuracy):
     strength = "" if d.strength is None else str(d.strength)
     about = {"data": "toy", "protocol": protocol, "kind": d.kind, "strength": strength}
-    scores = {"log_loss_macro": str(round(loss, 6)), "accuracy_macro": str(round(accuracy, 6))}
+    scores = {"log_loss_macro": str(round(loss, 4)), "accuracy_macro": str(round(accuracy, 4))}
     return about | {"unit": d.unit} | scores
 
 
