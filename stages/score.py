@@ -24,7 +24,11 @@ def main(name: str) -> None:
     path = Path(f"data/predictions/{name}.parquet")
     val, test = (evaluation.answered(path, s, seconds=seconds) for s in ("val", "test"))
     report = protocol.scores(test.items, test.scenes)
-    metrics.write(Path(f"metrics/{name}.json"), protocol.headline(report))
+    scores = {  # short names: `dvc metrics show` has a column for each
+        p: {metric.removesuffix("_macro"): value for metric, value in macro.items()}
+        for p, macro in protocol.headline(report).items()
+    }
+    metrics.write(Path(f"metrics/{name}.json"), scores)
     tables: dict[str, Rows] = {}
     for p, items in test.items.items():
         cities, locations = test.column("city", p), test.column("location", p)

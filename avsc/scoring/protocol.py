@@ -164,10 +164,9 @@ def report(
 
 
 def headline(scores: Mapping[str, Scores]) -> dict[str, dict[str, float]]:
-    """Return {protocol: {"log_loss", "accuracy"}}, the macro averages of a `report`."""
-    return {
-        p: {"log_loss": s.log_loss_macro, "accuracy": s.accuracy_macro} for p, s in scores.items()
-    }
+    """Return the macro log-loss and the macro accuracy of each protocol of a `report`."""
+    names = ("log_loss_macro", "accuracy_macro")
+    return {p: {name: getattr(s, name) for name in names} for p, s in scores.items()}
 
 
 def evaluate(

@@ -213,8 +213,8 @@ def test_the_command_leaves_out_scores_of_another_data_set_under_the_same_name(r
 
 
 @pytest.mark.parametrize("value", ["x", [1], float("nan"), float("inf"), -0.5, True, {"a": 1}])
-def test_score_that_is_no_number_of_its_range_is_named_with_its_file(value):
-    expected = r"metrics/early\.json: clip\.log_loss_macro is .*, expected a number from 0 on; run"
+def test_score_that_is_no_number_of_its_range_names_the_system(value):
+    expected = r"metrics of \'early\': clip\.log_loss is .*, expected a number from 0 on; run"
     with pytest.raises(ValueError, match=expected):
         leaderboard.markdown({"audio": AUDIO, "early": EARLY | {"clip": scores(value, 0.5)}})
 
@@ -225,12 +225,12 @@ def test_score_that_is_no_number_of_its_range_is_named_with_its_file(value):
         (
             "early",
             EARLY | {"clip": scores(0.5, 99.9)},
-            r"early\.json: clip\.accuracy_macro is 99\.9",
+            r"\'early\': clip\.accuracy is 99\.9",
         ),
-        ("pretrain/ast", TAGGER | {"mAP": 1.5}, r"pretrain/ast\.json: mAP is 1\.5"),
-        ("decode", DECODE | {"clips": "many"}, r"decode\.json: clips is 'many'"),
-        ("labels", LABELS | {"events": DENSITY | {"recall": -1}}, r"labels\.json: recall is -1"),
-        ("labels", LABELS | {"objects": "x"}, r"labels\.json has no scores of objects"),
+        ("pretrain/ast", TAGGER | {"mAP": 1.5}, r"\'pretrain/ast\': mAP is 1\.5"),
+        ("decode", DECODE | {"clips": "many"}, r"'decode': clips is 'many'"),
+        ("labels", LABELS | {"events": DENSITY | {"recall": -1}}, r"\'labels\': recall is -1"),
+        ("labels", LABELS | {"objects": "x"}, r"\'labels\' have no scores of objects"),
     ],
 )
 def test_every_table_refuses_numbers_out_of_range(name, content, where):

@@ -107,7 +107,7 @@ def test_a_table_holds_numbers_of_one_data_set_and_one_protocol(run, found):
             elif path.endswith(".json"):
                 seen.add(next((p for p in ("segment", "clip") if f"/{p}/" in pointer), None))
             else:
-                seen.add((row["data"], row["protocol"]))
+                seen.add((row["data"], row.get("protocol")))
         protocols = {str(s[1] if isinstance(s, tuple) else s).strip("_") for s in seen} - {"None"}
         sets = {s[0] for s in seen if isinstance(s, tuple)}
         assert len(protocols) <= 1

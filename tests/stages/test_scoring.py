@@ -100,7 +100,7 @@ def test_intervals_hold_the_headline_as_it_stands():
     rows = table("metrics/one/intervals.csv")
     assert len(rows) == 4
     for row in rows:
-        value = headline[row["protocol"]][row["metric"]]
+        value = headline[row["protocol"]][row["metric"].removesuffix("_macro")]
         assert float(row["value"]) == value
         assert float(row["bootstrap_low"]) <= value <= float(row["bootstrap_high"])
         assert float(row["jackknife_low"]) <= value <= float(row["jackknife_high"])
@@ -114,11 +114,13 @@ def test_a_clip_in_quarantine_is_uniform_and_wrong_in_its_place():
     segment = table("metrics/one/places.csv", protocol="segment", location="bern-4")[0]
     assert segment["items"] == "4"
     assert float(segment["log_loss"]) == pytest.approx(
-        -np.log([*seconds, 0.5, 0.5]).mean(), abs=1e-6
+        -np.log([*seconds, 0.5, 0.5]).mean(), abs=5.1e-5
     )
     assert float(segment["accuracy"]) == (seconds > 0.5).sum() / 4
     clip = table("metrics/one/places.csv", protocol="clip", location="bern-4")[0]
-    assert float(clip["log_loss"]) == pytest.approx(-np.log([seconds.mean(), 0.5]).mean(), abs=1e-6)
+    assert float(clip["log_loss"]) == pytest.approx(
+        -np.log([seconds.mean(), 0.5]).mean(), abs=5.1e-5
+    )
 
 
 @pytest.mark.usefixtures("project")
@@ -146,7 +148,7 @@ def test_the_temperature_is_the_validation_folds():
     expected = fit_temperature(np.log(p.probs), targets)
     assert 0.1 < expected < 10  # not at the ends of its range
     (temperature,) = {float(r["temperature"]) for r in after}
-    assert temperature == pytest.approx(expected, abs=1e-6)
+    assert temperature == pytest.approx(expected, abs=5.1e-5)
     for rows in (before, after):
         assert sum(int(r["items"]) for r in rows) == SECONDS * len(TEST)
         assert len({r["ece"] for r in rows}) == 1
