@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import yaml
 
-from avsc.artifacts import manifest, shard
+from avsc.artifacts import bundles, manifest, shard
 from stages import train
+from tests.pipeline.project import ROOT
 
 pytestmark = pytest.mark.slow
 
@@ -23,17 +24,22 @@ KERNELS = {
         "MKL_ENABLE_INSTRUCTIONS": "SSE4_2",
     },
 }
+MEMBERS = ["logistic", "gated", "none", "none", "none", "none"]
 PARAMS = {
     "data": "toy",
     "seed": 1,
     "decode": {"seconds": SECONDS},
     "train": {
-        "logistic": {"head": "logistic", "hparams": {"C": 1.0}},
-        "gated": {"head": "gated", "fit": {"epochs": 3, "lr": 0.01}},
+        "logistic": {"inputs": "both", "labels": "none", "head": "logistic", "hparams": {"C": 1.0}},
+        "gated": {
+            "inputs": "both",
+            "labels": "none",
+            "head": "gated",
+            "fit": {"epochs": 3, "lr": 0.01},
+        },
     },
-    "ensemble": {"average": {"members": ["logistic", "gated"], "head": "average"}},
+    "ensemble": {"average": {"members": MEMBERS, "head": "average"}},
 }
-INPUTS = {"audio": "ears", "video": "eyes", "labels": "none"}
 RUN = """
 from stages import ensemble, score, train
 train.main("logistic")
@@ -47,8 +53,7 @@ for name in ("logistic", "average", "gated"):
 def project(tmp_path, monkeypatch):
     """Embeddings of three scenes that overlap, and `gated` trained on them."""
     monkeypatch.chdir(tmp_path)
-    tree = PARAMS | {"train": {n: INPUTS | b for n, b in PARAMS["train"].items()}}
-    Path("params.yaml").write_text(yaml.safe_dump(tree))
+    Path("params.yaml").write_text(yaml.safe_dump(PARAMS))
     rng = np.random.default_rng(1)
     rows = {"train": [], "val": [], "test": []}
     for split, places in (("train", 4), ("val", 2), ("test", 2)):
@@ -63,21 +68,21 @@ def project(tmp_path, monkeypatch):
         centre = {s: rng.standard_normal(32) for s in SCENES}
         arrays = {}
         for row in (r for part in rows.values() for r in part):
-            noise = 2 * rng.standard_normal((SECONDS, 32))
+            noise = 5 * rng.standard_normal((SECONDS, 32))
             own = (centre[row["scene_label"]] + noise).astype(np.float32)
             arrays[row["clip_id"]] = (row["clip_id"], {"embedding": own})
         about = {"modality": modality, "scope": "segment"}
         shard.write(Path(f"data/embeddings/{name}/a.h5"), arrays, about=about, quarantined={})
+    folder = Path("data/embeddings")
+    bundles.write(folder / "both", [folder / "ears", folder / "eyes"])
     train.main("gated")
     return tmp_path
 
 
 def scores(project, **kernels):
     """Run the stages under some kernels and return every file under metrics/."""
-    command = [sys.executable, "-c", RUN]
-    done = subprocess.run(
-        command, cwd=project, env=os.environ | kernels, capture_output=True, text=True
-    )
+    command, env = [sys.executable, "-c", RUN], os.environ | {"PYTHONPATH": str(ROOT)} | kernels
+    done = subprocess.run(command, cwd=project, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     files = sorted((project / "metrics").rglob("*.*"))
     return {f.relative_to(project).as_posix(): f.read_text() for f in files}
