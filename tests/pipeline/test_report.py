@@ -32,4 +32,4 @@ def test_a_report_of_no_system_is_refused(toy):
     toy.edit(report__systems=12 * ["none"])
     failed = toy.run("python", "-m", "stages.report", check=False)
     assert failed.returncode == 1
-    assert "report.systems names no system; name at least one of train or ensemble" in failed.stderr
+    assert "report.systems: names nothing; name at least one" in failed.stderr
