@@ -7,8 +7,8 @@ from avsc.artifacts import embeddings
 from avsc.cells import Cell
 from tests.stages import toy_study
 
-BASE = toy_study.STUDY["base"]
-BLOCKS = {"both": BASE, "audio": BASE | {"video": "none"}, "again": BASE | {"head": "late"}}
+BASE = toy_study.BASE | {"within": "av"}
+BLOCKS = {"both": BASE, "audio": BASE | {"inputs": "ears"}, "again": BASE | {"head": "late"}}
 CELLS = [Cell(name, name, 1, block) for name, block in BLOCKS.items()]
 
 
