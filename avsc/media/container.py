@@ -32,13 +32,16 @@ Kind = Literal["audio", "video"]
 
 
 def check_file(path: Path) -> None:
-    """Raise DecodeError if `path` is no file, holds nothing or more than MAX_BYTES."""
+    """Raise DecodeError if `path` is no file, holds nothing, over MAX_BYTES, or two files."""
     if not path.is_file():
         raise failure(path, 0, "there is no such file; check the path in the data set's csv")
     if not (size := path.stat().st_size):
         raise failure(path, 0, "the file is empty (0 bytes); fetch it again")
     if size > MAX_BYTES:
         cause = f"the file has {size} bytes, expected at most {MAX_BYTES}; cut it into clips"
+        raise failure(path, 0, cause)
+    if at := signatures.second_file(path):
+        cause = f"a second file begins at byte {at}, expected one file; cut it there"
         raise failure(path, 0, cause)
 
 

@@ -12,7 +12,9 @@ from avsc.media.track import Track, failure, ticks_of
 
 # Files of bare frames. FFmpeg finds the frames by their first bytes and counts them for timestamps.
 BARE = ("mp3", "aac", "loas", "ac3", "eac3", "dts")
-OPEN = (*BARE, "mpegts", "mpeg", "ogg", "wav", "h264", "hevc", "amr")  # may end anywhere
+STREAMS = ("mpegts", "mpeg", "ogg", "h264", "hevc", "amr")
+SOUNDS = ("wav", "w64", "aiff", "caf", "au", "flac")
+OPEN = (*BARE, *STREAMS, *SOUNDS)  # may end anywhere
 TAGS = (b"ID3", b"TAG", b"APETAGEX", b"LYRICSBEGIN")
 ID3_HEADER = 10  # bytes
 MAX_BACK_S = Fraction(1, 10)  # the clock of a track may run back by so much

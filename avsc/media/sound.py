@@ -26,6 +26,7 @@ MAX_PEAK = 4.0  # codecs overshoot 1 a little; beyond this the file is not in [-
 RATES_HZ = range(4000, 192_001)
 QUALITY = "VHQ"  # soxr: aliases under -150 dB, at the speed of HQ
 BLOCK = 2**16  # samples
+UNKNOWN = 2**62  # frames
 MALFORMED = 3  # libsndfile's error; others are of files that it does not know
 # The size of the samples of a wav, of all of a w64, aiff or rf64, and what there is.
 SHORTENED = re.compile(
@@ -78,12 +79,12 @@ def from_file(path: Path) -> Sound | None:
     try:
         file = soundfile.SoundFile(path)
     except soundfile.LibsndfileError as error:
-        if error.code == MALFORMED:
+        if error.code == MALFORMED and not _is_unfinished(path):
             raise _broken(path, error) from error
         return None
     with file:
-        # A recorder that lost its power leaves a length of 0 in the header.
-        if not file.frames or file.subtype.startswith("MPEG"):
+        # A recorder that lost its power leaves a length of 0, a pipe an unknown one.
+        if not 0 < file.frames < UNKNOWN or file.subtype.startswith("MPEG"):
             return None
         _check_rate(path, file.samplerate)
         check_duration(path, file.frames / file.samplerate)
@@ -95,6 +96,12 @@ def from_file(path: Path) -> Sound | None:
             raise _broken(path, error) from error
         _check_whole(path, file, len(samples))
         return Sound(samples, file.samplerate, notes)
+
+
+def _is_unfinished(path: Path) -> bool:
+    """Return whether a caf leaves the size of its samples open: libsndfile wants it."""
+    with path.open("rb") as f:
+        return b"data" + b"\xff" * 8 in f.read(BLOCK)
 
 
 def _broken(path: Path, error: soundfile.SoundFileError) -> DecodeError:

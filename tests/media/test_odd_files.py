@@ -10,7 +10,7 @@ from PIL import Image
 
 from avsc import recording
 from avsc.media import DecodeError, sound
-from tests.media import corpus
+from tests.media import cases, corpus
 from tests.media.corpus import Case
 
 DECODE = {"sample_rate": 16000, "short_side_px": 48, "jpeg_quality": 95}
@@ -151,7 +151,39 @@ def test_a_wav_whose_recorder_lost_its_power_is_read_to_its_end(tmp_path, noise,
     np.testing.assert_array_equal(flat(read(tmp_path / "power.wav")), levels / np.float32(2**15))
 
 
+@pytest.mark.parametrize("name", ["s.flac", "s.caf"])
+def test_a_sound_written_into_a_pipe_has_no_length_and_is_read_whole(write_wav, noise, name):
+    block = noise(2, rate=16000)
+    path = write_wav(block, 16000, name=name, subtype="PCM_16")
+    content = bytearray(path.read_bytes())
+    if name == "s.flac":  # 36 bits of the first block: how many samples follow
+        content[21] &= 0xF0
+        content[22:26] = bytes(4)
+    else:
+        at = content.index(b"data") + 4
+        content[at : at + 8] = b"\xff" * 8
+    path.write_bytes(content)
+    np.testing.assert_array_equal(flat(read(path)), block)
+
+
 # clocks
+
+
+JOINED = ("wav", "w64", "flac", "aiff", "caf", "mp4", "mov", "flv", "wmv", "m4a")
+BY_ENDING = {case.ending: case for case in reversed(cases.FILMS + cases.SOUNDS)}
+
+
+@pytest.mark.parametrize("ending", JOINED)
+def test_two_files_in_one_are_refused_and_read_when_cut_there(tmp_path, ending):
+    path = corpus.write(BY_ENDING[ending], tmp_path)
+    one = path.read_bytes()
+    path.write_bytes(one + one)
+    expected = rf"at 0\.000 s: a second file begins at byte {len(one)}, expected one file; cut it"
+    with pytest.raises(DecodeError, match=expected):
+        read(path)
+    for part in ((one + one)[: len(one)], (one + one)[len(one) :]):
+        path.write_bytes(part)
+        assert read(path).seconds == 3
 
 
 def test_pictures_whose_clock_restarts_are_refused_and_read_when_cut_there(movie, indices):
