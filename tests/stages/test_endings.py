@@ -15,9 +15,9 @@ from tests.stages import toy_clips, toy_scenes
 from tests.stages.test_study import BASE, embeddings
 from tests.stages.test_study import CLIPS as STUDIED
 
-pytestmark = [pytest.mark.slow, pytest.mark.fault, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.fault, pytest.mark.timeout(900)]
 
-ROUNDS = 2 * int(os.environ.get("AVSC_FAULT_ROUNDS", "2"))
+ROUNDS = int(os.environ.get("AVSC_FAULT_ROUNDS", "2"))
 CLIPS = [f"c{i:02d}" for i in range(24)]
 EARS = {"encoder": "fbank", "weights": "none"}
 
@@ -92,14 +92,14 @@ def test_failing_stage_ends_by_itself_with_its_exit_code(project, fails):
     params = {"executor": "local", "data": "toy", "seed": 1} | params
     (project / "params.yaml").write_text(yaml.safe_dump(params))
     stage = fails.__name__.partition("_")[0]
-    rounds = ROUNDS // 4 if stage == "study" else ROUNDS
+    rounds = max(1, ROUNDS // 4) if stage == "study" else ROUNDS
     argument = "" if stage == "decode" else "it"
     command = [sys.executable, "-m", "tests.stages.ending", stage, argument, str(rounds)]
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     env = {"OMP_NUM_THREADS": "1", "AVSC_CORES": "4", "AVSC_DEVICE": "cpu", "PYTHONPATH": path}
     env = os.environ | env | {"AVSC_PROCESSES": "2" if stage == "study" else "1"}
     done = subprocess.run(
-        command, cwd=project, env=env, capture_output=True, text=True, timeout=280
+        command, cwd=project, env=env, capture_output=True, text=True, timeout=800
     )
     assert done.stdout.split() == ["1"] * rounds, done.stderr
     assert re.search(message, done.stderr)
