@@ -7,13 +7,11 @@ import sys
 
 import numpy as np
 import pytest
-import yaml
 
-from avsc.artifacts import manifest, media, shard
+from avsc.artifacts import media, shard
+from tests import params_files
 from tests.pipeline.project import ROOT
-from tests.stages import toy_clips, toy_scenes
-from tests.stages.test_study import BASE, embeddings
-from tests.stages.test_study import CLIPS as STUDIED
+from tests.stages import toy_clips, toy_scenes, toy_study
 
 pytestmark = [pytest.mark.slow, pytest.mark.fault, pytest.mark.timeout(900)]
 
@@ -34,7 +32,8 @@ def decode(root):
     """Files that differ from their digests."""
     for name in ("a.wav", "a.mp4"):
         (root / name).touch()
-    decode = {"on_error": "stop", "sample_rate": 16000}
+    pictures = {"short_side_px": 32, "jpeg_quality": 90}
+    decode = {"on_error": "stop", "seconds": 5, "sample_rate": 16000} | pictures
     return {"decode": decode, "index": {"root": "."}}, "has changed since it was indexed"
 
 
@@ -69,19 +68,12 @@ def finetune(root):
 
 
 def study(root):
-    """Two processes train, with a step so large that the loss is not finite."""
-    embeddings(root / "data/embeddings/ears", seed=0, dim=3)
-    embeddings(root / "data/embeddings/eyes", seed=1, dim=2)
-    labels = [
-        {"clip_id": c, "scene_label": "bus" if i % 2 else "park", "city": "x", "location": c}
-        | {"split": split}
-        for split in ("train", "val")
-        for i, c in enumerate(STUDIED[split])
-    ]
-    manifest.write(root / "data/manifest/labels_train.csv", manifest.LABELS, labels)
-    rows = {f"row{i}": {"set": {"fit.weight_decay": i / 10}} for i in range(3)}
-    fit = {"epochs": 3, "batch_size": 8, "lr": 1e30}
-    return {"study": {"it": {"seeds": [1], "base": BASE | {"fit": fit}, "rows": rows}}}, "is nan"
+    """Two processes train, with steps so large that the loss is not finite."""
+    toy_study.write(root)
+    rows = {f"row{i}": {"set": {"fit": {"weight_decay": i / 10}}} for i in range(3)}
+    base = toy_study.BASE | {"fit": toy_study.BASE["fit"] | {"lr": 1e30}}
+    asked = toy_study.edited(seeds=[1], rows=rows)
+    return {"train": {"base": base}, "study": {"it": asked}}, "is nan"
 
 
 @pytest.mark.parametrize(
@@ -90,7 +82,7 @@ def study(root):
 def test_failing_stage_ends_by_itself_with_its_exit_code(project, fails):
     params, message = fails(project)
     params = {"executor": "local", "data": "toy", "seed": 1} | params
-    (project / "params.yaml").write_text(yaml.safe_dump(params))
+    params_files.write(project, params)
     stage = fails.__name__.partition("_")[0]
     rounds = max(1, ROUNDS // 4) if stage == "study" else ROUNDS
     argument = "" if stage == "decode" else "it"
