@@ -1,7 +1,5 @@
 """Kinds of files by their first bytes: names are not trusted."""
 
-import mmap
-import re
 from pathlib import Path
 
 LONGEST = 16  # bytes
@@ -25,21 +23,21 @@ REFUSED = {
     b"#EXTM3U": "a playlist is not taken; name the file that it plays",
     b"ffconcat": "a playlist is not taken; name the file that it plays",
 }
-# How a file begins of which readers take the first where two are joined, but for what differs.
-BEGINNINGS = tuple(
-    re.compile(pattern, re.DOTALL)
-    for pattern in (
-        rb"(?:RIFF|RF64|BW64)....WAVEfmt ",
-        rb"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb",
-        rb"FORM....AIF[FC](?:COMM|FVER)",
-        rb"fLaC\x00\x00\x00\x22",
-        rb"caff\x00\x01\x00\x00desc",
-        rb"FLV\x01[\x01\x04\x05]\x00\x00\x00\x09\x00\x00\x00\x00",
-        rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9\x00\xaa\x00\x62\xce\x6c",
-        rb"\x00\x00\x00.ftyp(?:isom|iso.|mp4.|qt  |M4. |3gp.|avc1)",
-    )
+# Files of which readers take the first where two are joined: bytes that tell their beginning, and
+# where these lie: (first, last, content of the first ones).
+BEGINNINGS = (
+    (8, 16, b"WAVEfmt "),
+    (0, 16, b"riff\x2e\x91\xcf\x11"),
+    (8, 16, b"AIFFCOMM"),
+    (8, 16, b"AIFCFVER"),
+    (0, 8, b"fLaC\0\0\0\x22"),
+    (0, 12, b"caff\0\1\0\0desc"),
+    (0, 9, b"FLV\1"),
+    (0, 16, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11"),  # asf
+    (4, 12, b"ftyp"),  # mp4, mov
 )
 FRAGMENT = b"moof"  # an mp4 in fragments may repeat its beginning
+BLOCK = 2**20  # bytes
 
 
 def is_sound_file(path: Path) -> bool:
@@ -61,12 +59,28 @@ def refusal(path: Path) -> str | None:
 
 def second_file(path: Path) -> int | None:
     """Return the byte at which a second file of the same kind begins, or None."""
-    with path.open("rb") as f, mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        own = next((b for b in BEGINNINGS if b.match(content)), None)
-        found = own.search(content, 1) if own else None
-        if found is None or content.find(FRAGMENT) >= 0:
-            return None
-        return found.start()
+    start = _start(path)
+    for first, last, beginning in BEGINNINGS:
+        if start[first:].startswith(beginning):
+            found = _find(path, start[first:last], last)
+            if found is None or _find(path, FRAGMENT, 0) is not None:
+                return None
+            return found - first
+    return None
+
+
+def _find(path: Path, content: bytes, start: int) -> int | None:
+    """Return where `content` lies in a file from byte `start` on, or None."""
+    with path.open("rb") as f:
+        f.seek(start)
+        before, at = b"", start
+        while block := f.read(BLOCK):
+            block = before + block
+            if (found := block.find(content)) >= 0:
+                return at + found
+            before = block[1 - len(content) :]
+            at += len(block) - len(before)
+    return None
 
 
 def _start(path: Path) -> bytes:

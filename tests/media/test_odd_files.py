@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from avsc import recording
-from avsc.media import DecodeError, sound
+from avsc.media import DecodeError, signatures, sound
 from tests.media import cases, corpus
 from tests.media.corpus import Case
 
@@ -184,6 +184,16 @@ def test_two_files_in_one_are_refused_and_read_when_cut_there(tmp_path, ending):
     for part in ((one + one)[: len(one)], (one + one)[len(one) :]):
         path.write_bytes(part)
         assert read(path).seconds == 3
+
+
+@pytest.mark.parametrize("size", range(9, 40))
+def test_a_second_file_is_found_wherever_a_block_ends(tmp_path, monkeypatch, size):
+    monkeypatch.setattr(signatures, "BLOCK", size)
+    path = tmp_path / "two.flac"
+    path.write_bytes(b"fLaC\0\0\0\x22" + bytes(61) + b"fLaC\0\0\0\x22" + bytes(9))
+    assert signatures.second_file(path) == 69
+    path.write_bytes(path.read_bytes()[:-10])
+    assert signatures.second_file(path) is None
 
 
 def test_pictures_whose_clock_restarts_are_refused_and_read_when_cut_there(movie, indices):
