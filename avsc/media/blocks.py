@@ -87,10 +87,12 @@ class Line:
         return np.pad(samples, ((first, 0), (0, 0))) if first > 0 else samples[-first:]
 
     def notes(self) -> tuple[str, ...]:
-        """Return what to say about holes."""
-        if not self.filled:
-            return ()
-        return (f"holes in its sound, {self.filled / self.rate:.2f} s in all, are silent",)
+        """Return what to say about a late start and about holes."""
+        late, holes = float(self.start or 0), self.filled / self.rate
+        found = [f"its sound starts at {late:.2f} s, silent before"] if late > MAX_GAP_S else []
+        if holes:
+            found.append(f"holes in its sound, {holes:.2f} s in all, are silent")
+        return tuple(found)
 
 
 def samples(frame: av.AudioFrame) -> Samples:

@@ -230,6 +230,16 @@ def test_pictures_that_begin_late_give_the_seconds_of_both(movie, indices):
     assert found.notes == ("4.4 s, of which 2 s have both sound and pictures",)
 
 
+def test_sound_that_begins_late_is_silent_before_with_a_note(movie, indices):
+    found = read(movie("late.mkv", sound_start=1.2))
+    assert indices(found)[:3] == [5, 15, 25]
+    assert not flat(found)[: round(1.2 * 16000)].any()
+    np.testing.assert_array_equal(
+        flat(found)[round(1.2 * 16000) : 48000], flat(read(movie()))[: 48000 - round(1.2 * 16000)]
+    )
+    assert found.notes[0] == "its sound starts at 1.20 s, silent before"
+
+
 def test_sound_and_pictures_that_never_meet_are_refused(movie):
     expected = (
         r"pictures from 6 s on, 3 s of sound, expected a second of both; name another file, or"

@@ -1,5 +1,5 @@
+import csv
 import hashlib
-import json
 import logging
 
 import pytest
@@ -50,6 +50,6 @@ def test_a_clip_that_was_put_right_is_named_with_a_note(project, caplog):
         decode.main()
     notes = [record.getMessage() for record in caplog.records]
     assert notes == ["surround: 6 channels (FL+FR+FC+LFE+BL+BR) are mixed down to stereo"]
-    counts = json.loads((project / "metrics/decode.json").read_text())
-    assert (counts["clips"], counts["quarantined"]) == (3, 1)
+    (counts,) = csv.DictReader((project / "metrics/decode.csv").read_text().splitlines())
+    assert (counts["clips"], counts["quarantined"]) == ("3", "1")
     assert "8 channels (unnamed), expected" in (project / "data/quarantine.csv").read_text()
