@@ -1,7 +1,9 @@
+import fcntl
 import logging
 import os
 import secrets
 import shlex
+import shutil
 
 import pytest
 
@@ -36,10 +38,7 @@ def pytest_report_header():
 
 
 def pytest_collection_modifyitems(config, items):
-    """Leave out nightly tests, and give each file to one worker, the slowest first."""
-    for item in items:
-        if not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group(item.location[0]))
+    """Leave out nightly tests, and begin with the slowest files; a worker takes one at a time."""
     items.sort(key=_turn)
     if config.option.nightly or "nightly" in config.option.markexpr or _names_a_test(config):
         return
@@ -66,6 +65,25 @@ def pytest_terminal_summary(terminalreporter, config):
         terminalreporter.write_line(f"to run it alone: {shlex.join([*same, 'pytest', test])}")
     if not (config.option.nightly or config.option.markexpr or _names_a_test(config)):
         terminalreporter.write_line("nightly tests are left to `make test-all` (pytest --nightly)")
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory):
+    """Return what makes a folder once in a run, by the worker that asks for it first."""
+    shared = tmp_path_factory.getbasetemp()
+    shared = shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared
+
+    def made(name, make):
+        folder, unfinished = shared / name, shared / f"{name}.unfinished"
+        with (shared / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not folder.exists():
+                shutil.rmtree(unfinished, ignore_errors=True)
+                make(unfinished)
+                unfinished.rename(folder)
+        return folder
+
+    return made
 
 
 @pytest.fixture(autouse=True)

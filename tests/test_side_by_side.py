@@ -33,11 +33,11 @@ def refused(number):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("count", [1, 3, 9])
+@pytest.mark.parametrize("count", [1, 2, 9])
 def test_each_item_is_done_once_whatever_the_number_of_processes(monkeypatch, count):
     monkeypatch.setenv("AVSC_PROCESSES", str(count))
-    done = sorted(processes.side_by_side(squared, range(7), memory_bytes=1))
-    assert [(a, b) for a, b, _ in done] == [(n, n**2) for n in range(7)]
+    done = sorted(processes.side_by_side(squared, range(3), memory_bytes=1))
+    assert [(a, b) for a, b, _ in done] == [(n, n**2) for n in range(3)]
     ids = {pid for *_, pid in done}
     assert ids == {os.getpid()} if count == 1 else os.getpid() not in ids
 

@@ -24,7 +24,11 @@ def same_bits(found, expected):
         np.testing.assert_array_equal(found[name], array)
 
 
-@pytest.fixture(scope="module", params=[(n, s) for n in NETWORKS for s in SCOPES], ids="-".join)
+LEFT_OUT = {"clip": pytest.mark.nightly}  # as a second is, but longer
+NAMED = [pytest.param((n, s), marks=LEFT_OUT.get(s, ())) for n in NETWORKS for s in SCOPES]
+
+
+@pytest.fixture(scope="module", params=NAMED, ids="-".join)
 def named(request):
     return request.param
 

@@ -146,6 +146,7 @@ def test_a_name_that_timm_does_not_know_is_refused():
         avsc.encoders.create("timm_image", name="resnet51", weights="random")
 
 
+@pytest.mark.usefixtures("no_network")
 def test_without_network_the_error_says_what_to_do():
     with pytest.raises(
         FileNotFoundError, match=r"no pretrained 'convnext_atto'.* or set weights: t"

@@ -1,15 +1,14 @@
 import pytest
 
-from tests.pipeline.project import Project, fresh
+from tests.pipeline import project
+from tests.pipeline.project import Project
 
 
 @pytest.fixture(scope="session")
-def reproduced(tmp_path_factory) -> Project:
+def reproduced(once, tmp_path_factory) -> Project:
     """The toy project after its first `dvc repro`, committed; `toy` is a copy to be changed."""
-    project = fresh(tmp_path_factory.mktemp("toy") / "project")
-    project.repro()
-    project.commit()
-    return project
+    made = Project(once("toy", project.reproduced))
+    return made.copy(tmp_path_factory.mktemp("toy") / "project")
 
 
 @pytest.fixture

@@ -14,24 +14,9 @@ import yaml
 
 from avsc.artifacts.code_digests import PLUGINS, Sources
 from tests import params_files
+from tests.pipeline import warm
 
 ROOT = Path(__file__).parents[2]
-TRACER = """
-import atexit, json, os, sys
-
-@atexit.register
-def dump():
-    main = sys.modules["__main__"]
-    name = getattr(getattr(main, "__spec__", None), "name", "")
-    if name.startswith("stages."):
-        root = os.getcwd() + os.sep
-        files = {getattr(m, "__file__", None) or "" for m in list(sys.modules.values())}
-        ours = sorted(f.removeprefix(root) for f in files if f.startswith(root))
-        ours = [f for f in ours if not f.startswith(".trace")]
-        stage = "@".join([name.removeprefix("stages."), *sys.argv[1:]])
-        with open(os.path.join(os.environ["AVSC_TRACE"], stage + ".json"), "w") as f:
-            json.dump(ours, f)
-"""
 
 
 @dataclass(frozen=True)
@@ -45,24 +30,16 @@ class Ran:
 
 @dataclass(frozen=True)
 class Project:
-    """A copy of the project in a directory of its own."""
+    """A copy of the project in a directory of its own, whose stages are forked: see warm.py."""
 
     root: Path
 
-    def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        env = os.environ | {
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-            "PYTHONPATH": str(self.root / ".trace"),
-            "AVSC_TRACE": str(self.root / ".trace"),
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "AVSC_PROCESSES": "1",  # so that a stage loads, and is killed, in one
-            "GIT_CONFIG_GLOBAL": os.devnull,
-            **{
-                f"GIT_{who}_{what}": "a@b"
-                for who in ("AUTHOR", "COMMITTER")
-                for what in ("NAME", "EMAIL")
-            },
-        }
+    def run(
+        self, *command: str, check: bool = True, **env: str
+    ) -> subprocess.CompletedProcess[str]:
+        if command[0] == "dvc":
+            command = ("python", "-m", *command)
+        env = environment() | env
         done = subprocess.run(command, cwd=self.root, env=env, capture_output=True, text=True)
         if check and done.returncode:
             raise AssertionError(f"{command} failed:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
@@ -105,6 +82,20 @@ class Project:
         return Project(to)
 
 
+def environment() -> dict[str, str]:
+    """Return the environment in which a project is run."""
+    who = [f"GIT_{who}_{what}" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")]
+    return os.environ | {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(warm.CLIENT),
+        "AVSC_WARM": warm.started(),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "AVSC_PROCESSES": "1",  # so that a stage loads, and is killed, in one
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        **dict.fromkeys(who, "a@b"),
+    }
+
+
 def fresh(root: Path) -> Project:
     """Return a copy of the code with the toy profile, nothing of it run."""
     root.mkdir(parents=True)
@@ -123,7 +114,6 @@ def fresh(root: Path) -> Project:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, root / name)
     (root / ".trace").mkdir()
-    (root / ".trace/sitecustomize.py").write_text(TRACER)
     with (root / ".dvcignore").open("a") as f:
         f.write(".trace/\n")
     with (root / ".gitignore").open("a") as f:
@@ -134,6 +124,14 @@ def fresh(root: Path) -> Project:
     for name in ("config",):
         shutil.copy(ROOT / ".dvc" / name, root / ".dvc" / name)
     shutil.copytree(ROOT / ".dvc/plots", root / ".dvc/plots")
+    return project
+
+
+def reproduced(root: Path) -> Project:
+    """Return the toy project after its first `dvc repro`, committed."""
+    project = fresh(root)
+    project.repro()
+    project.commit()
     return project
 
 

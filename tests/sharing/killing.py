@@ -24,14 +24,14 @@ sys.addaudithook(hook)
 TELLER = """
 import os, pathlib
 
-pathlib.Path(os.environ["AVSC_TRACE"], "pid").write_text(str(os.getpid()))
+pathlib.Path(".trace/pid").write_text(str(os.getpid()))
 """
 
 
 @contextmanager
 def killed_midway(project: Project, remote: Remote, *, count: int, files: int) -> Iterator[None]:
     """Kill DVC after `count` bytes on its wire or, without one, at the `files`th it writes."""
-    hook, note = project.root / ".trace/sitecustomize.py", project.root / ".trace/pid"
+    hook, note = project.root / ".trace/dvc.py", project.root / ".trace/pid"
     hook.write_text(TELLER if remote.wire else KILLER.format(count=files))
     if remote.wire:
         remote.wire.cut_after(count, lambda: os.kill(int(note.read_text()), signal.SIGKILL))

@@ -8,7 +8,7 @@ from tests.sharing.clones import cached, clone, connected
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("kind", ["directory", "s3"])
+@pytest.mark.parametrize("kind", ["directory", pytest.param("s3", marks=pytest.mark.nightly)])
 def test_gc_keeps_what_commits_and_tags_need_and_drops_the_rest(kind, connected_to, tmp_path):
     with connected_to(kind) as remote:
         project = connected(features.repository(tmp_path / "project"), remote)

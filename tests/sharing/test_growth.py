@@ -20,6 +20,9 @@ def grown(clips, places):
     return ids
 
 
+NIGHTLY = pytest.mark.nightly
+
+
 @pytest.fixture(scope="module")
 def large(tmp_path_factory):
     project = features.repository(tmp_path_factory.mktemp("large") / "project")
@@ -30,8 +33,8 @@ def large(tmp_path_factory):
 @pytest.mark.parametrize(
     ("base", "clips", "places", "least", "most"),
     [
-        pytest.param("large", 8000, 1, 0.04, 0.06, id="at the end"),
-        pytest.param("large", 8000, 10, 0.06, 0.20, id="in ten places"),
+        pytest.param("large", 8000, 1, 0.04, 0.06, id="at the end", marks=NIGHTLY),
+        pytest.param("large", 8000, 10, 0.06, 0.20, id="in ten places", marks=NIGHTLY),
         pytest.param("shards", 1000, 50, 0.80, 1.00, id="everywhere"),
     ],
 )

@@ -99,6 +99,7 @@ def test_the_page_names_every_stage_that_the_run_cache_can_bring_back():
     assert set(re.findall(r"`(\w+)`", line.group(1))) == whole
 
 
+@pytest.mark.nightly
 @pytest.mark.xfail(strict=True, reason="DVC 3.67.1 drops a part; when it does not, mend the page")
 def test_stages_and_files_in_one_push_are_all_sent(extracted, folder, tmp_path):
     producer = connected(extracted.copy(tmp_path / "producer"), folder)

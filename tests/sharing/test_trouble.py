@@ -10,6 +10,7 @@ from tests.sharing import features
 from tests.sharing.clones import cached, clone, connected
 
 pytestmark = [pytest.mark.slow, pytest.mark.fault]
+NIGHTLY = pytest.mark.nightly
 
 MISSING = "do not exist neither locally nor on remote"
 
@@ -32,9 +33,11 @@ def refused(project, *command):
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
-        ("s3", "failed to connect to s3 (features/store/files/md5) - Forbidden"),
+        pytest.param(
+            "s3", "failed to connect to s3 (features/store/files/md5) - Forbidden", marks=NIGHTLY
+        ),
         ("ssh", "failed to connect to ssh (/store/files/md5) - Permission denied for user ada"),
-        ("http", MISSING),
+        pytest.param("http", MISSING, marks=NIGHTLY),
     ],
 )
 def test_wrong_credentials_give_nothing(kind, message, few, connected_to, tmp_path, monkeypatch):
@@ -52,8 +55,8 @@ def test_wrong_credentials_give_nothing(kind, message, few, connected_to, tmp_pa
     ("kind", "message"),
     [
         ("directory", MISSING),
-        ("s3", "Could not connect to the endpoint URL"),
-        ("ssh", "failed to connect to ssh (/store/files/md5)"),
+        pytest.param("s3", "Could not connect to the endpoint URL", marks=NIGHTLY),
+        pytest.param("ssh", "failed to connect to ssh (/store/files/md5)", marks=NIGHTLY),
         ("http", MISSING),
     ],
 )

@@ -2,10 +2,7 @@
 
 import csv
 import io
-import os
 import signal
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -21,7 +18,7 @@ from avsc.training.folds import Fold
 from avsc.training.system import System
 from stages import finetune
 from tests import params_files
-from tests.pipeline.project import covered, fresh
+from tests.pipeline.project import Project, covered, fresh
 from tests.stages.toy_scenes import BLOCK, EARS, EYES, NOTHING, SCENES, SECONDS, TWO, made_up
 
 pytestmark = pytest.mark.slow
@@ -61,27 +58,17 @@ def outputs(root):
     return {name: (root / name).read_bytes() for name in names}
 
 
-def stage(root, *, trace="", **env):
-    """Run the stage as DVC does; `trace` is what the process does first."""
-    (root / ".trace/start").mkdir(exist_ok=True)
-    (root / ".trace/start/sitecustomize.py").write_text(trace)
-    paths = [str(root / ".trace/start"), str(root / ".trace")]
-    env = {
-        **os.environ,
-        "AVSC_DEVICE": "cpu",
-        "AVSC_PROCESSES": "1",
-        "AVSC_TRACE": str(root / ".trace/start"),
-        "PYTHONPATH": os.pathsep.join(paths if trace else paths[1:]),
-        **env,
-    }
-    command = [sys.executable, "-m", "stages.finetune", "it"]
-    return subprocess.run(command, cwd=root, env=env, capture_output=True, text=True)
+def stage(root, *, first="", **env):
+    """Run the stage as DVC does; `first` is code that its process runs before it."""
+    (root / ".trace/stages.py").write_text(first)
+    command = ("python", "-m", "stages.finetune", "it")
+    return Project(root).run(*command, check=False, AVSC_DEVICE="cpu", **env)
 
 
 @pytest.fixture(scope="module")
 def alone(project):
     """What one process writes."""
-    done = stage(project.root, AVSC_TRACE=str(project.root / ".trace"))
+    done = stage(project.root)
     assert done.returncode == 0, done.stderr
     return outputs(project.root)
 
@@ -147,44 +134,44 @@ def test_two_processes_give_what_one_gives(alone, project):
 
 
 KILLER = """
-import os, signal, sys
+import os, signal
 
-if "stages.finetune" in " ".join(sys.orig_argv):
-    import avsc.artifacts.checkpoints as checkpoints
-    write, written = checkpoints.write, []
+import avsc.artifacts.checkpoints as checkpoints
 
-    def killing(*args, **more):
-        write(*args, **more)
-        written.append(args)
-        if len(written) == 2:
-            os.kill(os.getpid(), signal.SIGKILL)
+write, written = checkpoints.write, []
 
-    checkpoints.write = killing
+def killing(*args, **more):
+    write(*args, **more)
+    written.append(args)
+    if len(written) == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+checkpoints.write = killing
 """
 
 COUNTER = """
-import atexit, sys
+import atexit
 
-if "stages.finetune" in " ".join(sys.orig_argv):
-    import avsc.artifacts.checkpoints as checkpoints
-    write, epochs = checkpoints.write, []
+import avsc.artifacts.checkpoints as checkpoints
 
-    def counting(path, state, history, **more):
-        write(path, state, history, **more)
-        epochs.append(len(history))
+write, epochs = checkpoints.write, []
 
-    checkpoints.write = counting
-    atexit.register(lambda: print("epochs", epochs))
+def counting(path, state, history, **more):
+    write(path, state, history, **more)
+    epochs.append(len(history))
+
+checkpoints.write = counting
+atexit.register(lambda: print("epochs", epochs))
 """
 
 
 def test_a_killed_run_goes_on_after_its_last_epoch_and_gives_the_same_bytes(alone, here):
     for name in alone:
         (here / name).unlink()
-    killed = stage(here, trace=KILLER)
+    killed = stage(here, first=KILLER)
     assert killed.returncode == -signal.SIGKILL
     assert not any((here / name).exists() for name in alone)
-    resumed = stage(here, trace=COUNTER)
+    resumed = stage(here, first=COUNTER)
     assert resumed.returncode == 0, resumed.stderr
     assert "epochs [3, 4, 5, 6]" in resumed.stdout
     assert outputs(here) == alone

@@ -25,7 +25,7 @@ def changes(event, arguments):
 
 def fault(project: Project, code: str) -> None:
     """Let `code` run at the start of each stage; "" lets nothing run."""
-    path = project.root / ".trace/fault.py"
+    path = project.root / ".trace/stages.py"
     path.write_text(code)
 
 
@@ -41,8 +41,7 @@ def run(project: Project, stage: str, code: str = "") -> CompletedProcess[str]:
 
 def repro(project: Project, *arguments: str) -> list[str]:
     """Run `dvc repro`, and return the stages that ran."""
-    done = project.run("python", "-m", "dvc", "repro", *arguments)
-    return re.findall(r"^Running stage '([^']+)'", done.stdout, re.MULTILINE)
+    return project.repro(*arguments).stages
 
 
 def outputs(project: Project) -> dict[str, list[str]]:

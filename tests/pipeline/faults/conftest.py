@@ -1,44 +1,20 @@
-import os
 import shutil
 import subprocess
-import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from avsc.artifacts import manifest
-from tests.pipeline.faults import warm
 from tests.pipeline.project import Project
 
 
 @pytest.fixture(scope="session")
-def warmed():
-    """The sitecustomize.py of a project whose stages are forked from a warm Python: see warm.py."""
-    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AVSC_WARM", f"{folder}/socket")
-        env = os.environ | {"PYTHONPYCACHEPREFIX": f"{folder}/cache"}
-        server = subprocess.Popen(
-            [sys.executable, warm.__file__, f"{folder}/socket"],
-            stdout=subprocess.PIPE,
-            env=env,
-        )
-        try:
-            assert server.stdout.readline() == b"ready\n"
-            yield warm.CLIENT
-        finally:
-            server.kill()
-            server.communicate()
-
-
-@pytest.fixture(scope="session")
-def finished(reproduced, warmed, tmp_path_factory) -> Project:
-    """The toy project with imported features, run by the warm Python, all of it up to date."""
+def finished(reproduced, tmp_path_factory) -> Project:
+    """The toy project with imported features, all of it up to date."""
     project = reproduced.copy(tmp_path_factory.mktemp("faults") / "project")
-    (project.root / ".trace/sitecustomize.py").write_text(warmed)
     import_features(project)
-    project.run("python", "-m", "dvc", "repro", "import_features@sound")
+    project.repro("import_features@sound")
     project.commit()
     return project
 

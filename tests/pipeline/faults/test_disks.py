@@ -118,7 +118,7 @@ def test_a_cache_that_is_read_only_stops_dvc_and_what_was_made_is_not_made_again
     small_disk(cache, "--bind", str(cache))
     small_disk(cache, "-o", "remount,ro,bind")
     own.edit(train__audio__fit__epochs=1)
-    done = own.run("python", "-m", "dvc", "repro", "score@audio", check=False)
+    done = own.run("dvc", "repro", "score@audio", check=False)
     assert done.returncode != 0
     assert "Read-only file system" in done.stderr
     subprocess.run(["umount", str(cache)], check=True)

@@ -4,7 +4,6 @@ import os
 import re
 import select
 import subprocess
-import sys
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -13,6 +12,7 @@ from signal import Signals
 import pytest
 
 from tests.pipeline.faults.breaking import contents, fault, forgotten, outputs, removed, repro, run
+from tests.pipeline.project import environment
 
 pytestmark = [pytest.mark.slow, pytest.mark.fault, pytest.mark.timeout(600)]
 
@@ -63,8 +63,7 @@ def waiting(project, turn, *command):
     os.mkfifo(going)
     seen = os.open(here, os.O_RDONLY | os.O_NONBLOCK)
     word = os.open(going, os.O_RDWR)
-    env = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    env |= {"PYTHONPATH": str(project.root / ".trace"), "AVSC_TURN": turn, "AVSC_PROCESSES": "1"}
+    env = environment() | {"AVSC_TURN": turn}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(["python", "-m", *command], cwd=project.root, env=env, **pipes) as begun:
         ended = os.pidfd_open(begun.pid)
@@ -84,7 +83,7 @@ def test_a_second_repro_of_the_same_says_who_is_at_it_and_tears_nothing(own):
     own.edit(train__audio__fit__epochs=1)
     fault(own, WAITS.format(numbers={"first": 0}))
     with waiting(own, "first", "dvc", "repro", "score@audio") as (first, go):
-        second = own.run("python", "-m", "dvc", "repro", "score@audio", check=False)
+        second = own.run("dvc", "repro", "score@audio", check=False)
         assert second.returncode != 0
         assert "is busy, it is being blocked by" in second.stderr
         go()
@@ -155,7 +154,7 @@ def test_a_decoder_that_takes_the_process_with_it_is_told_with_the_clips_it_had(
 def test_a_lock_of_dvc_that_was_cut_off_is_named(own, content):
     (own.root / ".dvc/tmp/rwlock").write_text(content)
     own.edit(train__audio__fit__epochs=1)
-    done = own.run("python", "-m", "dvc", "repro", "score@audio", check=False)
+    done = own.run("dvc", "repro", "score@audio", check=False)
     assert "Unable to read RWLock-file '.dvc/tmp/rwlock'" in done.stderr
     (own.root / ".dvc/tmp/rwlock").unlink()
     assert repro(own, "score@audio") == ["train@audio", "score@audio"]
@@ -168,6 +167,6 @@ def test_a_dvc_lock_that_was_cut_off_is_filled_in_from_the_cache_or_named(own):
     assert repro(own) == []
     assert own.lock() == before
     path.write_text(text[: text.index("md5: ") + 2])
-    done = own.run("python", "-m", "dvc", "status", check=False)
+    done = own.run("dvc", "status", check=False)
     assert done.returncode != 0
     assert "dvc.lock" in done.stderr

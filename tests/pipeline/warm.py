@@ -1,8 +1,10 @@
 """A Python that holds torch in memory and is forked: a stage starts in a tenth of the time.
 
-`python warm.py <socket>` waits there. Where sitecustomize.py is CLIENT, `python -m stages.<stage>`
-and `python -m dvc` are handed over, with their files, environment and process group: signals reach
-them, and how they end is how the client ends. `.trace/fault.py`, if there is one, runs before them.
+`python warm.py <socket>` waits there. With CLIENT in PYTHONPATH, `python -m stages.<stage>` and
+`python -m dvc` are handed over, with their files, environment and process group: signals reach
+them, and the client ends as they do. `.trace/stages.py` and `.trace/dvc.py` run before them, where
+there are such files: faults to be tested. A stage leaves the list of the project's files that it
+loaded in `.trace/<stage>.json`.
 """
 
 import atexit
@@ -11,26 +13,51 @@ import importlib
 import json
 import os
 import runpy
+import select
 import signal
 import socket
+import subprocess
 import sys
+import tempfile
 import threading
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 HEAVY = (
+    "PIL.JpegImagePlugin",
+    "PIL.PngImagePlugin",
     "av",
+    "configobj",
+    "dulwich.ignore",
     "dulwich.repo",
+    "dulwich.worktree",
     "dvc.api",
+    "dvc.cachemgr",
     "dvc.cli",
+    "dvc.cli.parser",
     "dvc.commands.repro",
+    "dvc.compare",
+    "dvc.data_cloud",
     "dvc.fs.dvc",
+    "dvc.repo.artifacts",
+    "dvc.repo.datasets",
+    "dvc.repo.graph",
+    "dvc.repo.index",
+    "dvc.repo.open_repo",
+    "dvc.repo.plots",
     "dvc.repo.reproduce",
+    "dvc.repo.stage",
     "dvc.stage.cache",
+    "dvc_data.fs",
     "dvc_render",
+    "fsspec.implementations.memory",
     "h5py",
+    "jaxtyping",
     "jinja2",
+    "networkx",
     "plotly.io",
+    "plotly.offline",
     "pyarrow.compute",
     "pyarrow.parquet",
     "pygit2",
@@ -38,34 +65,40 @@ HEAVY = (
     "safetensors.torch",
     "scipy.signal",
     "scipy.stats",
+    "scmrepo.fs",
+    "scmrepo.git.backend.pygit2.filter",
     "sklearn.linear_model",
     "sklearn.manifold",
     "soundfile",
     "soxr",
     "timm",
     "torch",
+    "torchvision.transforms",
     "transformers.models.audio_spectrogram_transformer.modeling_audio_spectrogram_transformer",
 )
-CLIENT = """
-import os, sys
+CLIENT = Path(__file__).with_name("warm_client")  # for PYTHONPATH: its sitecustomize.py
 
-if sys.argv[0] == "-m" and sys.orig_argv[2].startswith(("stages.", "dvc")):
-    code = 97
-    try:
-        import json, signal, socket
 
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # of one group, it reaches who does the work
-        server = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        server.connect(os.environ["AVSC_WARM"])
-        asked = [sys.orig_argv[2:], os.getcwd(), dict(os.environ), os.getpgid(0)]
-        socket.send_fds(server, [json.dumps(asked).encode()], [0, 1, 2])
-        code = os.waitstatus_to_exitcode(int.from_bytes(server.recv(4), "little"))
-        if code < 0:
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
-            os.kill(os.getpid(), -code)
-    finally:
-        os._exit(code)  # never go on as a Python that is cold, and without the fault
-"""
+@cache
+def started() -> str:
+    """Start a warm Python that ends with this process; return its socket, for AVSC_WARM."""
+    folder = tempfile.TemporaryDirectory()
+    env = os.environ | {"PYTHONPYCACHEPREFIX": f"{folder.name}/cache"}
+    server = subprocess.Popen(
+        [sys.executable, __file__, f"{folder.name}/socket"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=env,
+    )
+
+    def end() -> None:
+        server.kill()
+        server.communicate()
+        folder.cleanup()
+
+    atexit.register(end)
+    assert server.stdout.readline() == b"ready\n"
+    return f"{folder.name}/socket"
 
 
 def asked(path: str) -> str:
@@ -76,7 +109,7 @@ def asked(path: str) -> str:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no zombies
     sys.stdout.write("ready\n")
     sys.stdout.flush()
-    while True:
+    while select.select([listener, sys.stdin], [], [])[0] == [listener]:  # stdin: the owner ended
         client, _ = listener.accept()
         message, files, _, _ = socket.recv_fds(client, 1 << 20, 3)
         if message and not os.fork():
@@ -85,6 +118,7 @@ def asked(path: str) -> str:
         client.close()
         for file in files:
             os.close(file)
+    os._exit(0)
 
 
 def _begun(
@@ -105,10 +139,24 @@ def _begun(
         os.close(file)
     module, *arguments = argv
     sys.argv, sys.orig_argv, sys.path[0] = ["-m", *arguments], ["python", "-m", *argv], cwd
-    fault = Path(".trace/fault.py")
-    if module != "dvc" and fault.is_file():
+    if module.startswith("stages."):
+        _trace(module.removeprefix("stages."), *arguments)
+    fault = Path(f".trace/{module.split('.')[0]}.py")
+    if fault.is_file():
         exec(fault.read_text(), {})
     return module
+
+
+def _trace(*stage: str) -> None:
+    """Write, when this process ends, which files of the project it has loaded."""
+
+    def dump() -> None:
+        root = f"{Path.cwd()}/"
+        files = {getattr(m, "__file__", None) or "" for m in list(sys.modules.values())}
+        ours = sorted(f.removeprefix(root) for f in files if f.startswith(root))
+        Path(".trace", "@".join(stage) + ".json").write_text(json.dumps(ours))
+
+    atexit.register(dump)
 
 
 def run(module: str) -> None:
