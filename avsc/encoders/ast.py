@@ -22,6 +22,7 @@ from avsc.encoders._network import (
 from avsc.encoders._spectrum import check_scope, check_waveform, mid, resampled
 
 VERSION = 1
+AXES = 1  # of a row
 TINY: dict[str, Any] = {
     "weights": "random",
     "config": {

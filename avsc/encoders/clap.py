@@ -23,6 +23,7 @@ from avsc.encoders._spectrum import check_scope, check_waveform, mel_filters, mi
 from avsc.encoders._transformers import architecture, filled, pretrained
 
 VERSION = 1
+AXES = 1  # of a row
 TINY: dict[str, Any] = {
     "weights": "random",
     "config": {

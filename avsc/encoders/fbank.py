@@ -19,6 +19,7 @@ from avsc.encoders._spectrum import (
 )
 
 VERSION = 1
+AXES = 3  # of a row
 TINY: dict[str, Any] = {}
 
 

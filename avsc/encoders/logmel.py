@@ -10,6 +10,7 @@ from avsc.encoders._mel import LogMel
 from avsc.encoders._spectrum import check_scope, check_waveform
 
 VERSION = 1
+AXES = 2  # of a row
 TINY: dict[str, Any] = {}
 
 

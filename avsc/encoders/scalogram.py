@@ -19,6 +19,7 @@ from avsc.encoders._spectrum import (
 )
 
 VERSION = 1
+AXES = 3  # of a row
 TINY: dict[str, Any] = {}
 TAIL = 1e-7  # of a filter's peak; what lies below is rounding noise and, as float32, denormal
 

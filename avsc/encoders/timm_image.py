@@ -28,6 +28,7 @@ from avsc.encoders._picture_views import Augmentation
 from avsc.encoders._spectrum import check_scope
 
 VERSION = 2
+AXES = 1  # of a row
 TINY: dict[str, Any] = {
     "name": "convnext_atto",
     "model_kwargs": {"depths": [1, 1, 1, 1], "dims": [4, 8, 12, 16]},

@@ -27,6 +27,7 @@ from avsc.encoders._transformers import (
 )
 
 VERSION = 1
+AXES = 1  # of a row
 TINY: dict[str, Any] = {
     "weights": "random",
     "config": {

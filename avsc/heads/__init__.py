@@ -17,6 +17,13 @@ and where it needs them
     embedding(x) -> (row, ...)            what `map` draws of rows
     class_weights()                       {events | objects: (class, ...)}, what it draws of classes
 
+Types of arguments may state ranges and choices, `Annotated[str, "linear | average"]`, for
+`avsc params check`, which reads them without loading torch; so may module-level constants:
+
+    ALONE = {argument: value}             what arguments must be where there is one modality
+    AXES = {modality: number}             axes of its rows, where only such can be taken
+    LABELS = ...                          the head learns from pseudo-labels
+
 The contract tests build each head on small vectors of audio and video; a file whose head needs
 other rows or smaller layers says so in a module-level `TINY = {"dims": {...}, "hparams": {...}}`.
 """
@@ -26,7 +33,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from inspect import Parameter, signature
-from typing import Any
+from typing import Annotated, Any
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -35,6 +42,8 @@ from avsc import spelling
 
 Batch = Mapping[str, Float[Tensor, "row ..."]]
 Dims = Mapping[str, tuple[int, ...]]
+Count = Annotated[int, "x >= 1"]
+Dropout = Annotated[float, "0 <= x < 1"]
 
 
 @dataclass(frozen=True)

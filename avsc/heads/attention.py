@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from avsc.heads import Batch, Dims
+from avsc.heads import Batch, Count, Dims, Dropout
 from avsc.heads._mlp import positions
 
 TINY = {"dims": {"audio": (4, 5), "video": (3,)}, "hparams": {"width": 16, "heads": 2, "tokens": 2}}
@@ -94,11 +94,11 @@ class Head(nn.Module):
         dims: Dims,
         num_classes: int,
         *,
-        width: int = 128,
-        heads: int = 4,
-        depth: int = 1,
-        tokens: int = 4,
-        dropout: float = 0.2,
+        width: Count = 128,
+        heads: Count = 4,
+        depth: Count = 1,
+        tokens: Count = 4,
+        dropout: Dropout = 0.2,
     ) -> None:
         super().__init__()
         if width % heads:

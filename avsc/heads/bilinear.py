@@ -3,7 +3,7 @@
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from avsc.heads import Batch, Dims
+from avsc.heads import Batch, Count, Dims, Dropout
 from avsc.heads._mlp import flat, pair, pooled
 
 
@@ -22,7 +22,7 @@ class Head(nn.Module):
     """
 
     def __init__(
-        self, dims: Dims, num_classes: int, *, rank: int = 512, dropout: float = 0.2
+        self, dims: Dims, num_classes: int, *, rank: Count = 512, dropout: Dropout = 0.2
     ) -> None:
         super().__init__()
         self.modalities = pair(dims, "bilinear")

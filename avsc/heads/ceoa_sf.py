@@ -1,7 +1,7 @@
 """Hou et al.: events heard and objects seen, aligned as classes and fused by attention."""
 
 from collections.abc import Callable, Sequence
-from typing import cast
+from typing import Annotated, cast
 
 import torch
 from jaxtyping import Float, Shaped
@@ -9,11 +9,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from avsc import spelling
-from avsc.heads import Batch, Dims
+from avsc.heads import Batch, Count, Dims
 from avsc.heads._ceoa import MODES, alignment, check_k, choose
 from avsc.heads._mlp import flat, pooled
 from avsc.heads._semantic_fusion import ScalarAttention
 
+ALONE = {"ceoa": None, "sf": False}  # where there is one modality
 LABELS = {"audio": "events", "video": "objects"}
 LOSSES = ("e", "o", "e2o", "o2e", "s")
 TINY = {
@@ -74,14 +75,14 @@ class Head(nn.Module):
         dims: Dims,
         num_classes: int,
         *,
-        ceoa: str | None = "lkm",
-        k: int = 15,
+        ceoa: Annotated[str, "lkm | rkm"] | None = "lkm",
+        k: Count = 15,
         sf: bool = True,
         loss_weights: Sequence[float | int] = (1.0, 1.0, 1.0, 1.0, 1.0),
-        width: int = 1024,
-        heads: int = 8,
-        head_dim: int = 64,
-        fusion_width: int | None = None,
+        width: Count = 1024,
+        heads: Count = 8,
+        head_dim: Count = 64,
+        fusion_width: Count | None = None,
     ) -> None:
         super().__init__()
         self.modalities = [m for m in LABELS if m in dims]

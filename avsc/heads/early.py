@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from avsc.heads import Batch, Dims
+from avsc.heads import Batch, Dims, Dropout
 from avsc.heads._mlp import flat, mlp, pooled
 
 
@@ -26,7 +26,7 @@ class Head(nn.Module):
         num_classes: int,
         *,
         widths: tuple[int, ...] | list[int] = (512, 128, 64),
-        dropout: float = 0.2,
+        dropout: Dropout = 0.2,
     ) -> None:
         super().__init__()
         self.modalities = sorted(dims)

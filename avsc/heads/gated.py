@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from avsc.heads import Batch, Dims
+from avsc.heads import Batch, Count, Dims, Dropout
 from avsc.heads._mlp import flat, pair, pooled
 
 
@@ -28,7 +28,7 @@ class Head(nn.Module):
     handles_missing = True
 
     def __init__(
-        self, dims: Dims, num_classes: int, *, width: int = 512, dropout: float = 0.2
+        self, dims: Dims, num_classes: int, *, width: Count = 512, dropout: Dropout = 0.2
     ) -> None:
         super().__init__()
         self.modalities = pair(dims, "gated")

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from avsc.heads import Batch, Dims, Phase
+from avsc.heads import Batch, Dims, Dropout, Phase
 from avsc.heads._mlp import flat, mlp, pooled
 
 
@@ -50,7 +50,7 @@ class Head(nn.Module):
     """
 
     def __init__(
-        self, dims: Dims, num_classes: int, *, two_step: bool = True, dropout: float = 0.2
+        self, dims: Dims, num_classes: int, *, two_step: bool = True, dropout: Dropout = 0.2
     ) -> None:
         super().__init__()
         self.modalities, self.two_step = sorted(dims), two_step

@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from typing import Annotated
 
 import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from avsc import spelling
-from avsc.heads import Batch, Dims, Phase
+from avsc.heads import Batch, Count, Dims, Dropout, Phase
 from avsc.heads._mlp import flat, pooled
 from avsc.heads._res_dcnn import ResDCNN
 
@@ -16,6 +17,8 @@ TINY = {
     "dims": {"audio": (3, 2, 40), "video": (5,)},
     "hparams": {"encoder_widths": [32, 16], "classifier_width": 16, "dropout": 0.1},
 }
+ALONE = {"mode": "joint"}  # where there is one modality
+AXES = {"audio": 3}  # frame, channel, bin
 MODES = ("joint", "pipeline")
 
 
@@ -74,12 +77,12 @@ class Head(nn.Module):
         dims: Dims,
         num_classes: int,
         *,
-        mode: str = "joint",
+        mode: Annotated[str, "joint | pipeline"] = "joint",
         channels: Sequence[int] = (4, 8, 16, 32),
-        pool: int = 3,
+        pool: Count = 3,
         encoder_widths: Sequence[int] = (2048, 1024),
-        classifier_width: int = 1024,
-        dropout: float = 0.5,
+        classifier_width: Count = 1024,
+        dropout: Dropout = 0.5,
     ) -> None:
         super().__init__()
         _check(dims, mode)

@@ -1,13 +1,13 @@
 """Late fusion: each modality decides for itself, then the decisions are joined."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from avsc import spelling
-from avsc.heads import Batch, Dims
+from avsc.heads import Batch, Count, Dims, Dropout
 from avsc.heads._mlp import Branch, flat, pair
 
 RULES = ("average", "linear")
@@ -34,9 +34,9 @@ class Head(nn.Module):
         dims: Dims,
         num_classes: int,
         *,
-        rule: str = "linear",
-        width: int = 512,
-        dropout: float = 0.2,
+        rule: Annotated[str, "linear | average"] = "linear",
+        width: Count = 512,
+        dropout: Dropout = 0.2,
     ) -> None:
         super().__init__()
         if rule not in RULES:

@@ -10,7 +10,7 @@ from jaxtyping import Float, Float32, Int
 from sklearn.decomposition import PCA
 from torch import Tensor, nn
 
-from avsc.heads import Batch, Dims
+from avsc.heads import Batch, Count, Dims
 from avsc.heads._mlp import flat, pooled
 
 TINY = {"hparams": {"n_estimators": 20, "num_leaves": 4}}
@@ -45,8 +45,8 @@ class Head(nn.Module):
         dims: Dims,
         num_classes: int,
         *,
-        num_leaves: int = 31,
-        n_estimators: int = 100,
+        num_leaves: Count = 31,
+        n_estimators: Count = 100,
         learning_rate: float = 0.1,
         feature_fraction: float = 1.0,
         pca: int | None = None,

@@ -1,11 +1,13 @@
 """Early fusion without a hidden layer: multinomial logistic regression, solved to its optimum."""
 
+from typing import Annotated
+
 import torch
 from jaxtyping import Float, Int
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
-from avsc.heads import Batch, Dims
+from avsc.heads import Batch, Count, Dims
 from avsc.heads._mlp import flat, pooled
 
 TOLERANCE = 1e-10  # scikit-learn's default leaves up to 0.5 in a probability for C = 100
@@ -24,8 +26,8 @@ class Head(nn.Module):
         dims: Dims,
         num_classes: int,
         *,
-        C: float = 1.0,
-        max_iter: int = 1000,
+        C: Annotated[float, "x > 0"] = 1.0,
+        max_iter: Count = 1000,
     ) -> None:
         super().__init__()
         self.modalities, self.C, self.max_iter = sorted(dims), C, max_iter

@@ -1,11 +1,13 @@
 """A temporal encoder over frames, fused early with the other modality; or on its own."""
 
+from typing import Annotated
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from avsc import spelling
-from avsc.heads import Batch, Dims
+from avsc.heads import Batch, Count, Dims, Dropout
 from avsc.heads._mlp import mlp, positions
 
 KINDS = ("gru", "lstm", "tcn", "transformer")
@@ -112,12 +114,12 @@ class Head(nn.Module):
         dims: Dims,
         num_classes: int,
         *,
-        kind: str = "gru",
-        width: int = 128,
-        depth: int = 2,
-        kernel: int = 3,
-        heads: int = 4,
-        dropout: float = 0.2,
+        kind: Annotated[str, "gru | lstm | tcn | transformer"] = "gru",
+        width: Count = 128,
+        depth: Count = 2,
+        kernel: Count = 3,
+        heads: Count = 4,
+        dropout: Dropout = 0.2,
     ) -> None:
         super().__init__()
         self.modalities = sorted(dims)

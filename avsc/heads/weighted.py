@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from avsc.heads import Batch, Dims
+from avsc.heads import Batch, Count, Dims, Dropout
 from avsc.heads._mlp import Branch, flat, pair
 
 
@@ -29,7 +29,7 @@ class Head(nn.Module):
     drawn: ClassVar = {"weight": 0.1}
 
     def __init__(
-        self, dims: Dims, num_classes: int, *, width: int = 512, dropout: float = 0.2
+        self, dims: Dims, num_classes: int, *, width: Count = 512, dropout: Dropout = 0.2
     ) -> None:
         super().__init__()
         self.modalities = pair(dims, "weighted")

@@ -109,6 +109,11 @@ class Robustness:
         if "disturb" in tree and self.inputs not in disturbed:
             where = "bundle_disturbed" if self.inputs in section(tree, "bundle") else "disturb"
             faults.append(Fault(("inputs",), f"{self.inputs} has no entry in {where}; add one"))
+        seconds = section(tree, "decode").get("seconds")
+        for i, shift in enumerate(self.shift_s):
+            if shift == 0 or (isinstance(seconds, int) and abs(shift) >= seconds):
+                text = f"expected a number of seconds, not 0, within clips of {seconds} s"
+                faults.append(Fault(("shift_s", i), f"{text}, got {shift}"))
         streams = streams_of(self.inputs, tree)
         if streams is not None and len(has := set(streams.values())) < 2:
             for key in ("missing", "shift_s"):

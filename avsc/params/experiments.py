@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 from avsc.params.checks import Arguments, Entry, KeysOf, Labels, Modality, PlugIn, Tree, slot_faults
 from avsc.params.fields import Fault
-from avsc.params.heads import head_faults
-from avsc.params.inputs import Source, has_views, new_inputs, streams_of
-from avsc.params.signatures import calls, constant
+from avsc.params.heads import alone_faults, axes_faults, head_faults
+from avsc.params.inputs import Source, axes_of, has_views, new_inputs, streams_of
+from avsc.params.signatures import constant
 from avsc.training.options import Options
 
 Fit = Annotated[Mapping[str, Any], KeysOf(Options)]
@@ -57,9 +57,9 @@ def input_faults(block: Experiment, streams: Mapping[str, str], tree: Tree) -> l
         several = ", ".join(f"{e} ({m})" for e, m in streams.items())
         text = f"expected one entry of audio, one of video, or both, got {several}"
         return [Fault(("inputs",), text)]
-    if len(modalities) == 1 and calls(f"heads.{block.head}", "Head", "pair"):
-        text = f"head {block.head} fuses audio and video, but {block.inputs} has {modalities[0]} "
-        faults.append(Fault(("inputs",), f"{text}alone; take another head, such as early"))
+    if len(modalities) == 1:
+        faults += alone_faults(block.head, block.hparams, modalities[0])
+    faults += axes_faults(block.head, {m: axes_of(e, tree) for e, m in streams.items()})
     if constant(f"heads.{block.head}", "LABELS") and block.labels == "none":
         text = f"head {block.head} learns from pseudo-labels; expected pseudo_labels.parquet"
         faults.append(Fault(("labels",), text))

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from avsc.params.checks import SOURCES, Entry, Tree, section, unique
 from avsc.params.fields import Fault, nearest
-from avsc.params.signatures import modality_of
+from avsc.params.signatures import constant, modality_of
 from avsc.params.yaml_file import At
 
 Source = Annotated[str, Entry(SOURCES)]
@@ -110,3 +110,12 @@ def has_views(entry: str, tree: Tree) -> bool:
     """Return whether an entry of `embed` or `import_features` makes augmented views."""
     blocks = [section(tree, s).get(entry) for s in ("embed", "import_features")]
     return any(isinstance(block, dict) and block.get("views") for block in blocks)
+
+
+def axes_of(entry: str, tree: Tree) -> int | None:
+    """Return how many axes a row of an entry has; None if that is not known."""
+    block = section(tree, "embed").get(entry)
+    if not isinstance(block, dict) or modality_of(str(block.get("encoder"))) is None:
+        return None
+    axes: int | None = constant(f"encoders.{block['encoder']}", "AXES")
+    return axes

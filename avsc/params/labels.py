@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from avsc.params.checks import Entry, Tree
+from avsc.params.checks import Entry, Tree, section
 from avsc.params.fields import Fault
+from avsc.params.signatures import modality_of, signature
 
 
 @dataclass(frozen=True)
@@ -45,3 +46,20 @@ class PseudoLabel:
     truth: str
     events: Tags
     objects: Tags
+
+    def faults(self, _: str, tree: Tree) -> list[Fault]:
+        """Return taggers of the other modality, and encoders that score no classes."""
+        found = []
+        for kind, modality in {"events": "audio", "objects": "video"}.items():
+            tagger = getattr(self, kind).tagger
+            block = section(tree, "embed").get(tagger)
+            encoder = block.get("encoder") if isinstance(block, dict) else None
+            if (own := modality_of(str(encoder))) is None:
+                continue
+            if own != modality:
+                text = f"{tagger} is an encoder of {own}, expected one of {modality}"
+                found.append(Fault((kind, "tagger"), text))
+            elif "classes" not in signature(f"encoders.{encoder}", "Encoder").kinds:
+                text = f"{tagger} ({encoder}) scores no classes; take another, such as ast"
+                found.append(Fault((kind, "tagger"), text))
+        return found

@@ -30,11 +30,13 @@ class Signature:
 
     Attributes:
         kinds: {name: type} of each argument that has a name.
+        defaults: {name: value} of those whose default is a literal.
         required: those without a default.
         takes_more: whether it takes keys beside these that could not be found out.
     """
 
     kinds: Mapping[str, Any]
+    defaults: Mapping[str, Any]
     required: frozenset[str]
     takes_more: bool
 
@@ -66,20 +68,22 @@ def signature(module: str, name: str) -> Signature:
     arguments = function.args
     positional = [a for a in arguments.args if a.arg not in ("self", "cls")]
     first = len(positional) - len(arguments.defaults)
-    kinds = {a.arg: _kind(a.annotation) for a in [*positional, *arguments.kwonlyargs]}
+    kinds = {a.arg: _kind(a.annotation, module) for a in [*positional, *arguments.kwonlyargs]}
     required = {a.arg for a in positional[:first]}
     pairs = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
-    required |= {a.arg for a, default in pairs if default is None}
+    defaults = {a.arg: default for a, default in pairs if default is not None}
+    required |= {a.arg for a in arguments.kwonlyargs if a.arg not in defaults}
+    values = {n: ast.literal_eval(d) for n, d in defaults.items() if _is_literal(d)}
     if arguments.kwarg is None:
-        return Signature(kinds, frozenset(required), takes_more=False)
+        return Signature(kinds, values, frozenset(required), takes_more=False)
     receiver = _receiver(module, function, arguments.kwarg.arg, owner)
     if receiver is None:
-        return Signature(kinds, frozenset(required), takes_more=True)
+        return Signature(kinds, values, frozenset(required), takes_more=True)
     target, given = receiver
     rest = signature(*target)
     passed = {k: v for k, v in rest.kinds.items() if k not in given | rest.required}
     own = passed | kinds
-    return Signature(own, frozenset(required), rest.takes_more)
+    return Signature(own, values, frozenset(required), rest.takes_more)
 
 
 def methods(module: str, name: str) -> frozenset[str]:
@@ -101,6 +105,16 @@ def constant(module: str, name: str) -> Any:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == last:
             return ast.literal_eval(node.value)
     return None
+
+
+def names_in(module: str, name: str) -> list[str]:
+    """Return the keys of a mapping that a module assigns to a name."""
+    for node in parsed(module).body:
+        targets = node.targets if isinstance(node, ast.Assign) else []
+        targets = [node.target] if isinstance(node, ast.AnnAssign) else targets
+        if any(ast.unparse(t) == name for t in targets) and isinstance(node.value, ast.Dict):  # type: ignore[attr-defined]
+            return [ast.literal_eval(k) for k in node.value.keys if k is not None]  # type: ignore[attr-defined]
+    raise LookupError(f"avsc.{module} has no {name}")
 
 
 def disturbances(modality: str | None) -> tuple[str, ...]:
@@ -177,33 +191,48 @@ def _resolved(module: str, name: str) -> tuple[str, str]:
     return module, name
 
 
-def _kind(annotation: ast.expr | None) -> Any:
+def _is_literal(node: ast.expr) -> bool:
+    return all(
+        isinstance(
+            n, ast.Constant | ast.Tuple | ast.List | ast.Dict | ast.UnaryOp | ast.USub | ast.Load
+        )
+        for n in ast.walk(node)
+    )
+
+
+def _kind(annotation: ast.expr | None, module: str) -> Any:
     """Return the type of an annotation; what is not known here takes any value."""
     try:
-        return Any if annotation is None else _type(annotation)
-    except (KeyError, TypeError, ValueError):
+        return Any if annotation is None else _type(annotation, module)
+    except (LookupError, TypeError, ValueError, FileNotFoundError):
         return Any
 
 
-def _type(node: ast.expr) -> Any:
-    """Return the type that an annotation spells, without running it; a KeyError if unknown."""
+def _type(node: ast.expr, module: str) -> Any:
+    """Return the type that an annotation spells, without running it; a LookupError if unknown."""
     if isinstance(node, ast.Name):
-        return NAMES[node.id]
+        return NAMES[node.id] if node.id in NAMES else _alias(node.id, module)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
-        return Union[_type(node.left), _type(node.right)]  # noqa: UP007 (of None, too)
+        return Union[_type(node.left, module), _type(node.right, module)]  # noqa: UP007 (None, too)
     if isinstance(node, ast.Subscript):
         inside = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
         outer = NAMES[ast.unparse(node.value)]
         if outer is Literal:
             return outer[tuple(map(ast.literal_eval, inside))]
-        first = _type(inside[0])
-        rest = [_literal(n) if isinstance(n, ast.Constant) else _type(n) for n in inside[1:]]
-        return outer[(first, *rest)] if rest else outer[first]
-    return _literal(node)
-
-
-def _literal(node: ast.expr) -> Any:
+        kinds = [
+            ast.literal_eval(n) if isinstance(n, ast.Constant) else _type(n, module) for n in inside
+        ]
+        return outer[tuple(kinds)] if len(kinds) > 1 else outer[kinds[0]]
     return ast.literal_eval(node)
+
+
+def _alias(name: str, module: str) -> Any:
+    """Return the type that a module of ours gives a name."""
+    home, own = _resolved(module, name)
+    for node in parsed(home).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == own:
+            return _type(node.value, home)
+    raise LookupError(f"avsc.{home} gives no type the name {own}")
 
 
 def modality_of(encoder: str) -> str | None:

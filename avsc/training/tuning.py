@@ -3,10 +3,12 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 from avsc import spelling
 
 PRECISIONS = {"float32": "no", "bfloat16": "bf16"}  # as Accelerate calls them
+Count = Annotated[int, "x >= 1"]
 
 
 @dataclass(frozen=True)
@@ -31,17 +33,17 @@ class Tuning:
         freeze: modalities whose encoders stay as they are.
     """
 
-    epochs: int = 10
-    batch_size: int = 32
-    rows_at_once: int = 32
-    lr: float = 5e-6
-    head_lr: float = 1e-4
-    warmup: float = 0.1
-    weight_decay: float = 0.01
-    clip_norm: float = 1.0
-    label_smoothing: float = 0.0
-    patience: int = 0
-    precision: str = "float32"
+    epochs: Count = 10
+    batch_size: Count = 32
+    rows_at_once: Count = 32
+    lr: Annotated[float, "x > 0"] = 5e-6
+    head_lr: Annotated[float, "x > 0"] = 1e-4
+    warmup: Annotated[float, "0 <= x < 1"] = 0.1
+    weight_decay: Annotated[float, "x >= 0"] = 0.01
+    clip_norm: Annotated[float, "x >= 0"] = 1.0
+    label_smoothing: Annotated[float, "0 <= x <= 1"] = 0.0
+    patience: Annotated[int, "x >= 0"] = 0
+    precision: Annotated[str, "float32 | bfloat16"] = "float32"
     freeze: Sequence[str] = ()
 
     def check(self, modalities: Sequence[str]) -> None:

@@ -104,7 +104,7 @@ def test_cells_are_called_by_their_labels_and_published_scores_stand_beside_them
         (
             {"rows": {"x": {"set": {"head": "gated", "inputs": "ast"}}}},
             "rows.x.set.inputs",
-            "head gated fuses audio and video, but ast has audio alone",
+            "head gated fuses audio and video, but there is audio alone",
         ),
         (
             {"rows": {"x": {"set": {"fit": {"unimodal": 0.5}}}}},
