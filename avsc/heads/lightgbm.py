@@ -7,7 +7,6 @@ import lightgbm
 import numpy as np
 import torch
 from jaxtyping import Float, Float32, Int
-from sklearn.decomposition import PCA
 from torch import Tensor, nn
 
 from avsc.heads import Batch, Count, Dims
@@ -103,6 +102,9 @@ class Head(nn.Module):
             raise ValueError(
                 f"pca is {self.pca}, but there are {len(rows)} training rows; lower hparams.pca"
             )
+        # half a second to import, which no prediction needs
+        from sklearn.decomposition import PCA
+
         model = PCA(self.pca, svd_solver="covariance_eigh").fit(rows.cpu().numpy())
         self.get_buffer("mean").copy_(torch.from_numpy(model.mean_))
         self.get_buffer("components").copy_(torch.from_numpy(model.components_))

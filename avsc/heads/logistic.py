@@ -4,7 +4,6 @@ from typing import Annotated
 
 import torch
 from jaxtyping import Float, Int
-from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
 from avsc.heads import Batch, Count, Dims
@@ -39,6 +38,9 @@ class Head(nn.Module):
 
     def solve(self, x: Batch, targets: Int[Tensor, " row"]) -> None:
         """Fit the weights; `targets` must hold every class."""
+        # half a second to import, which no prediction needs
+        from sklearn.linear_model import LogisticRegression
+
         model = LogisticRegression(
             C=self.C, max_iter=self.max_iter, solver="newton-cg", tol=TOLERANCE
         )

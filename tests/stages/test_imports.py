@@ -23,7 +23,9 @@ def test_stages_without_networks_import_no_torch():
     assert not imported(*(f"stages.{s}" for s in WITHOUT_TORCH)) & {"torch", "timm", "transformers"}
 
 
-@pytest.mark.parametrize("module", ["stages.embed", "stages.train", "avsc.prediction"])
+@pytest.mark.parametrize(
+    "module", ["stages.embed", "stages.train", "avsc.prediction", "avsc.heads.logistic"]
+)
 def test_encoders_and_their_libraries_are_imported_when_they_are_used(module):
     assert imported(module) == {"torch"}
 
