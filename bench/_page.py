@@ -32,7 +32,7 @@ def merged(page: str, sections: Mapping[str, str], facts: Mapping[str, str]) -> 
     where = "" if same else f"\n{_listed(facts)}\n"
     texts |= {heading: f"{where}\n{text.strip()}\n" for heading, text in sections.items()}
     known = {about(path): path.name for path in Path(__file__).parent.glob("[!_]*.py")}
-    ordered = sorted(texts, key=lambda heading: known.get(heading, heading))
+    ordered = sorted(texts, key=lambda heading: (heading not in known, known.get(heading, heading)))
     return "\n".join([start, *(f"## {heading}\n{texts[heading]}" for heading in ordered)])
 
 
