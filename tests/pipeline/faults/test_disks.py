@@ -61,7 +61,8 @@ def test_a_full_disk_is_one_error_that_names_the_file_and_leaves_none(project, s
     removed(project, outs)
     message = told(run(project, stage, FULL.format(room=40)))
     assert re.match(
-        r"(\.avsc/data|data|metrics)/.* could not be written \(File too large\), expected room", message
+        r"(\.avsc/data|data|metrics)/.* could not be written \(File too large\), expected room",
+        message,
     )
     assert contents(project, outs) == {}
     assert run(project, stage).returncode == 0
