@@ -48,7 +48,8 @@ def decodable(track: Track, form: str) -> Track:
 
 def _check_clock(track: Track) -> None:
     """Refuse pictures without times, and times that run back as where two files were joined."""
-    if track.stream.type == "video" and all(ticks_of(p) is None for p in track.packets):
+    timeless = track.packets and all(ticks_of(packet) is None for packet in track.packets)
+    if timeless and track.stream.type == "video":
         cause = "its pictures have no times; put them into an mp4, at their rate"
         raise failure(track.path, 0, cause)
     known = [track.seconds(packet.dts) for packet in track.packets if packet.dts is not None]

@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -90,7 +91,8 @@ def from_file(path: Path) -> Sound | None:
         check_duration(path, file.frames / file.samplerate)
         parts, notes = _mix(path, _layout(path, file.channels))
         try:
-            blocks = file.blocks(BLOCK, dtype="float32", always_2d=True)
+            nothing = np.zeros((0, file.channels), np.float32)
+            blocks = chain([nothing], file.blocks(BLOCK, dtype="float32", always_2d=True))
             samples = np.concatenate([_stereo(block, parts) for block in blocks])
         except soundfile.SoundFileError as error:
             raise _broken(path, error) from error
@@ -144,7 +146,8 @@ def from_track(track: Track) -> Sound:
         if line is None:
             _check_rate(track.path, frame.sample_rate)
             names = tuple(channel.name for channel in frame.layout.channels)
-            if channels.UNNAMED not in names:  # the decoder's order counts, not the container's
+            # The decoder's order counts, not the container's.
+            if channels.UNNAMED not in names or len(names) != len(track.layout):
                 parts, notes = _mix(track.path, names)
             shape, line = now, Line(track.path, frame.sample_rate)
         elif now != shape:

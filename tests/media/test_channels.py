@@ -1,11 +1,12 @@
 import subprocess
 import sys
+from dataclasses import replace
 
 import av
 import numpy as np
 import pytest
 
-from avsc.media import DecodeError, sound
+from avsc.media import DecodeError, container, sound
 
 HALF = 0.5**0.5
 # ITU-R BS.775: left = FL + 0.7071 FC + 0.7071 of each surround on the left, right likewise
@@ -148,3 +149,11 @@ def test_one_and_two_channels_are_not_touched(write_container, noise):
         found = sound.of(path)
         np.testing.assert_array_equal(found.samples, block)
         assert found.notes == ()
+
+
+def test_channels_that_the_header_does_not_announce_are_refused(write_container, noise):
+    path = write_container("s.mkv", sound=noise(1, channels=6), layout="5.1")
+    with container.demuxed(path, "audio") as (track,):
+        announced = replace(track, layout=("FC",))
+        with pytest.raises(DecodeError, match=r"6 channels \(unnamed\), expected mono, stereo or"):
+            sound.from_track(announced)
