@@ -117,7 +117,7 @@ STREAMS = ("ts", "mpg", "aac", "ogg", "ac3", "eac3", "amr", "nut")  # declare no
 CUTS = [
     replace(case, oddity=oddity, refusal="" if case.ending in STREAMS else CUT)
     for case in FILMS + SOUNDS
-    for oddity in ("cut at a half", "cut at 0.8")
+    for oddity in ("cut at a half", "cut at 0.7")
 ] + [replace(case, oddity="cut in its header", refusal=".") for case in FILMS + SOUNDS]
 NAMES = [
     replace(case, oddity=oddity)

@@ -156,7 +156,7 @@ def _subtitle(file):
 ID3 = b"ID3\4\0\0\0\0\0\x23TSSE" + bytes(0x23 - 4)
 MANGLED = {
     "cut at a half": lambda c: c[: len(c) // 2],
-    "cut at 0.8": lambda c: c[: len(c) * 4 // 5],
+    "cut at 0.7": lambda c: c[: len(c) * 7 // 10],
     "cut in its header": lambda c: c[:20],
     "joined": lambda c: c + c,
     "joined by a tag": lambda c: c + ID3 + c,
