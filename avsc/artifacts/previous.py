@@ -69,10 +69,18 @@ def _recorded(out: str) -> list[str]:
     texts = dict.fromkeys((_lock_here(), _lock_at_head()))
     found: dict[str, None] = {}
     for text in (text for text in texts if f"path: {out}\n" in text):
-        stages = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))["stages"].values()
+        stages = _parsed(text)["stages"].values()
         outs = [o for stage in stages for o in stage.get("outs", []) if o["path"] == out]
         found |= {o["md5"]: None for o in outs if o.get("md5", "").endswith(".dir")}
     return list(found)
+
+
+def _parsed(text: str) -> Any:
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)  # the C parser is ten times faster
+    try:
+        return loader.get_single_data()
+    finally:
+        loader.dispose()
 
 
 def _lock_here() -> str:

@@ -1,9 +1,7 @@
 """Scores of this tree beside those of a revision, with intervals of the paired differences."""
 
-import io
 import math
 import subprocess
-import tarfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +12,7 @@ from avsc import evaluation, params
 from avsc.scoring import uncertainty
 from avsc.scoring.uncertainty import Interval
 
+READ = (".json", "/scores.csv")  # what tells the scores of systems
 PREDICTIONS = "data/predictions/{}.parquet"
 Scores = Mapping[str, Any]
 
@@ -25,14 +24,22 @@ def metrics_at(rev: str) -> Iterator[Path]:
     Raises:
         ValueError: if git has no such revision, or no metrics there.
     """
-    done = subprocess.run(["git", "archive", rev, "metrics"], capture_output=True)
+    names = _git(rev, "ls-tree", "-r", "--name-only", rev, "metrics/").decode().splitlines()
+    with TemporaryDirectory() as folder:
+        for name in names:
+            if name.endswith(READ):
+                path = Path(folder) / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(_git(rev, "show", f"{rev}:{name}"))
+        yield Path(folder) / "metrics"
+
+
+def _git(rev: str, *command: str) -> bytes:
+    done = subprocess.run(["git", *command], capture_output=True)
     if done.returncode:
         cause = " ".join(done.stderr.decode(errors="replace").split())
         raise ValueError(f"git has no metrics of {rev!r} ({cause}); name a commit, tag or branch")
-    with TemporaryDirectory() as folder:
-        with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
-            archive.extractall(folder, filter="data")
-        yield Path(folder) / "metrics"
+    return done.stdout
 
 
 def interval(system: str, rev: str, protocol: str) -> Interval | None:
