@@ -2,11 +2,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 
 from avsc.artifacts import manifest, predictions
 from avsc.artifacts.predictions import Predictions
 from stages import ensemble
+from tests import params_files
 
 SCENES = ("bus", "park", "tram")
 CLIPS = [f"c{i}" for i in range(15)]
@@ -22,23 +22,26 @@ def probs(seed, *, right):
     return p
 
 
+MEMBERS = ["one", "two", *["none"] * 4]
+
+
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     params = {
         "seed": 1,
         "ensemble": {
-            "mean": {"members": ["one", "two", "none"], "head": "average"},
-            "stack": {"members": ["one", "two", "none"], "head": "logistic"},
+            "mean": {"members": MEMBERS, "head": "average"},
+            "stack": {"members": MEMBERS, "head": "logistic"},
             "calibrated": {
-                "members": ["one", "two", "none"],
+                "members": MEMBERS,
                 "head": "logistic",
                 "hparams": {"C": 100.0},
                 "fit": {"temperature": True},
             },
         },
     }
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+    params_files.write(tmp_path, params)
     label([SCENES[i % 3] for i in range(len(CLIPS))])
     for seed, name in enumerate(("one", "two")):
         member(name, probs(seed, right=0.7))

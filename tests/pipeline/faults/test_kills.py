@@ -181,7 +181,8 @@ def killed_each_once(project, *targets, runs, **env):
 @pytest.mark.nightly
 def test_a_repro_whose_every_stage_is_killed_once_ends_with_the_same_bytes(finished, tmp_path):
     project = fresh(tmp_path / "project")
-    (project.root / "params.yaml").write_text((finished.root / "params.yaml").read_text())
+    for name in ("params.yaml", "studies.yaml"):
+        (project.root / name).write_text((finished.root / name).read_text())
     features = Path("data/raw/features/sound.npz")
     (project.root / features).parent.mkdir(parents=True)
     (project.root / features).write_bytes((finished.root / features).read_bytes())
