@@ -64,7 +64,7 @@ def survey(root: Path, *, seed: int) -> Survey:
     if not folds:
         raise FileNotFoundError(
             f"{root}/evaluation_setup has no <fold>_train.csv; write one with the columns "
-            f"{', '.join(tau.COLUMNS.values())}: README.md, Your own data"
+            f"{', '.join(tau.COLUMNS.values())}: docs/your-data.md"
         )
     fold = "fold1" if "fold1" in folds else folds[0]
     notes = [f"other folds: {', '.join(f for f in folds if f != fold)}"] if len(folds) > 1 else []

@@ -213,7 +213,7 @@ def new(
 ) -> None:
     """Look at a data set and write a small profile that runs on it, params/NAME/.
 
-    The data set has csv files as TAU has them (README.md, "Your own data"). Some of its files are
+    The data set has csv files as TAU has them (docs/your-data.md). Some of its files are
     opened. The profile has three encoders, four experiments and an ensemble, with comments.
     """
     from avsc import new_profile
