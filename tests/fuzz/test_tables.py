@@ -144,10 +144,10 @@ data: demo
 seed: 1  # a comment
 index: {root: data/raw/demo, val_fraction: 0.1, columns: {audio: "wav", 'video': mp4}}
 train:
-  early: &early
+  early:
     fit: {epochs: 25, lr: 1.0e-3}
     views: [audio, video]
-  late: *early
+  late: {fit: {epochs: 3}}
   text: |
     two
     lines
