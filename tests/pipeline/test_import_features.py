@@ -100,7 +100,7 @@ def test_imported_features_are_trained_on_and_scored(project):
     systems = ["early", "intermediate", "late", "weighted"]
     bundles = {f"bundle@openl3{s}" for s in SUFFIXES}
     trained = {f"{s}@{n}" for s in ("train", "score") for n in systems}
-    assert set(ran.stages) == imported | bundles | trained
+    assert set(ran.stages) == {"code"} | imported | bundles | trained  # there are other studies
     assert "import_features openl3_audio: 24 encoded" in ran.output
     for name in systems:
         found = scores(project, name)
