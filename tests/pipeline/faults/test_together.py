@@ -114,7 +114,10 @@ def test_a_stage_that_another_run_of_it_overtakes_ends_with_the_same_bytes(proje
     assert contents(project, outs) == expected
 
 
-@pytest.mark.parametrize("number", [1, 3])
+@pytest.mark.parametrize(
+    "number",
+    [1, pytest.param(3, marks=pytest.mark.nightly)],  # of the files that a stage writes
+)
 @pytest.mark.parametrize("stage", ["decode", "embed scalogram"])
 def test_two_workers_on_one_shard_both_end_with_the_same_bytes(project, stage, number):
     outs = outputs(project)[stage]
