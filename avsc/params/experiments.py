@@ -4,7 +4,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from avsc.params.checks import Arguments, Entry, KeysOf, Labels, Modality, PlugIn, Tree, slot_faults
+from avsc.params.checks import (
+    Arguments,
+    Entry,
+    KeysOf,
+    Labels,
+    Modality,
+    PlugIn,
+    Tree,
+    section,
+    slot_faults,
+)
 from avsc.params.fields import Fault
 from avsc.params.heads import alone_faults, axes_faults, head_faults
 from avsc.params.inputs import Source, axes_of, has_views, new_inputs, streams_of
@@ -12,6 +22,19 @@ from avsc.params.signatures import constant
 from avsc.training.options import Options
 
 Fit = Annotated[Mapping[str, Any], KeysOf(Options)]
+OF_OTHERS = (  # what other stages call their files in metrics/ and data/predictions
+    "compare",
+    "decode",
+    "embed",
+    "finetune",
+    "fusion",
+    "maps",
+    "none",
+    "pretrain",
+    "pseudo_labels",
+    "robustness",
+    "studies",
+)
 
 
 @dataclass(frozen=True)
@@ -40,13 +63,20 @@ class Experiment:
     standardise: bool = True
     seed: int | None = None
 
-    def faults(self, _: str, tree: Tree) -> list[Fault]:
+    def faults(self, name: str, tree: Tree) -> list[Fault]:
         """Return what the head does not take of its arguments, inputs and labels."""
-        found = head_faults(self.head, self.hparams, self.fit)
+        found = [*name_faults(name), *head_faults(self.head, self.hparams, self.fit)]
         streams = streams_of(self.inputs, tree)
         if streams is None:  # a fault of its own
             return found
         return [*found, *input_faults(self, streams, tree)]
+
+
+def name_faults(name: str) -> list[Fault]:
+    """Return a fault if another stage writes the files that a system of that name would write."""
+    if name not in OF_OTHERS:
+        return []
+    return [Fault((), "is a name that other stages use in metrics/ or data/; take another")]
 
 
 def input_faults(block: Experiment, streams: Mapping[str, str], tree: Tree) -> list[Fault]:
@@ -92,7 +122,9 @@ class Ensemble:
 
     SLOTS = 6
 
-    def faults(self, _: str, __: Tree) -> list[Fault]:
+    def faults(self, name: str, tree: Tree) -> list[Fault]:
         """Return what is wrong with the list, and arguments that the head does not take."""
-        found = head_faults(self.head, self.hparams, self.fit)
+        found = [*name_faults(name), *head_faults(self.head, self.hparams, self.fit)]
+        if name in section(tree, "train"):
+            found.append(Fault((), "is the name of an experiment, too; rename one"))
         return [*found, *slot_faults("members", self.members, self.SLOTS)]

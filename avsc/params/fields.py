@@ -159,7 +159,12 @@ class Parser:
 
     def _unknown(self, kind: Any, key: Any, value: Mapping[Any, Any]) -> str:
         moved = getattr(kind, "MOVED", {})
-        return moved[key](value) if key in moved else f"no such key{nearest(key, keys(kind))}"
+        if key in moved:
+            return moved[key](value)
+        first, dot, rest = str(key).partition(".")
+        if dot and first in keys(kind):
+            return f"no such key; write it as `{first}: {{{rest}: ...}}`"
+        return f"no such key{nearest(key, keys(kind))}"
 
 
 def fits(kind: Any, value: Any) -> bool:

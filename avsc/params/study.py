@@ -41,6 +41,14 @@ class Row:
     label: str | None = None
 
 
+def _new_study(_: Mapping[str, Any]) -> str:
+    """Return the lines that replace `encoders` and a block as `base` of earlier versions."""
+    return (
+        "no such key any more; write `base: <experiment>`, `head: <its head>`, `labels: none` and "
+        "`inputs: <entry or bundle>`, which holds all that the cells read"
+    )
+
+
 @dataclass(frozen=True)
 class Study:
     """A table of a paper: a base experiment with changes, once for each seed.
@@ -57,6 +65,8 @@ class Study:
             of values, such as `fit: {lr: [0.1, 0.01]}`, or any other word with named changes.
         published: {cell of the grid: a paper's scores}.
     """
+
+    MOVED = {"encoders": _new_study}  # noqa: RUF012
 
     base: Annotated[str, Entry(("train",))]
     head: Annotated[str, PlugIn("heads")]

@@ -91,6 +91,8 @@ def test_cells_are_called_by_their_labels_and_published_scores_stand_beside_them
     [
         ({}, "", "has no cells; give rows or grid"),
         ({"rows": ROWS, "grid": {}}, "grid", "has both rows and grid; expected one of them"),
+        ({"rows": ROWS, "encoders": []}, "encoders", "no such key any more; write `base: <exper"),
+        ({"rows": {"x": {"set": {"fit.lr": 1}}}}, "rows.x.set.fit.lr", "write it as `fit: {lr: "),
         ({"rows": ROWS, "seeds": []}, "seeds", "expected a list of different numbers, got []"),
         ({"rows": ROWS, "seeds": [1, 1]}, "seeds", "expected a list of different numbers"),
         ({"rows": ROWS, "seeds": 1}, "seeds", "expected a list, each a whole number, got 1"),
