@@ -8,6 +8,7 @@ from pathlib import Path
 import avsc.media
 from avsc import executors, params
 from avsc.artifacts import extraction, manifest, media, metrics
+from avsc.artifacts.damage import HEAL
 from avsc.artifacts.making import Encode, Quarantined
 from avsc.artifacts.shard import Arrays
 from avsc.params.data import Decode
@@ -69,7 +70,10 @@ def _check_digest(path: Path, expected: str) -> None:
     with path.open("rb") as f:
         found = hashlib.file_digest(f, "sha256").hexdigest()
     if found != expected:
-        raise ValueError(f"{path} has changed since it was indexed; run `dvc repro -f index`")
+        raise ValueError(
+            f"{path} has changed since it was indexed; if you changed it, run `dvc repro -f "
+            f"index`; if not, fetch it again, or, if a stage wrote it, {HEAL}"
+        )
 
 
 if __name__ == "__main__":

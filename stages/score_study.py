@@ -12,7 +12,7 @@ from statistics import mean, stdev
 from typing import Any
 
 from avsc import evaluation, params
-from avsc.artifacts import metrics, results
+from avsc.artifacts import metrics, sealed_json
 from avsc.params.study import Study, labels, published
 from avsc.scoring.protocol import Scores
 
@@ -52,12 +52,11 @@ def main(name: str) -> None:
 def trained(path: Path, study: Study) -> list[tuple[str, Path]]:
     """Return cell and file of each prediction, where they are what studies.yaml asks for."""
     asked = [(cell, seed) for cell in labels(study) for seed in study.seeds]
-    match results.read_json(path):
+    match sealed_json.read(path).get("cells"):
         case [*rows] if [_about(row) for row in rows] == asked:
             return [(row["cell"], path.with_name(f"{row['key']}.parquet")) for row in rows]
     raise ValueError(
-        f"{path} lists other cells than the {len(asked)} of studies.yaml; delete its folder and "
-        "run `dvc repro`"
+        f"{path} lists other cells than the {len(asked)} of studies.yaml; run `dvc repro`"
     )
 
 

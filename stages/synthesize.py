@@ -4,15 +4,16 @@ import sys
 from pathlib import Path
 
 from avsc import params
-from avsc.artifacts import whole
+from avsc.artifacts import truth, whole
 from avsc.datasets import demo
 from avsc.params.data import DemoWorld
 
 
 def main(name: str) -> None:
     p = params.load(f"synthesize.{name}", DemoWorld)
-    truth = Path(f"data/truth/{name}.csv")
-    demo.write(Path(f"data/raw/{name}"), truth=truth, save=whole.write, **p)
+    path = Path(f"data/truth/{name}.csv")
+    demo.write(Path(f"data/raw/{name}"), truth=path, save=whole.write, **p)
+    truth.seal(path)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,9 @@ import torch
 import yaml
 
 from avsc import experiment
-from avsc.artifacts import bundles, manifest, models, shard
+from avsc.artifacts import bundles, manifest, models
 from stages import pseudo_label
+from tests.artifacts import toy_shards
 
 BLOCK = {"inputs": "av", "labels": "none", "head": "early"}
 SECONDS = {"t": 3, "v": 2, "x": 4}  # clips of any length
@@ -22,7 +23,7 @@ def write(project, encoder, seconds, **about):
     if encoder == "eyes":
         about |= {"modality": "video"}
     path = project / f"data/embeddings/{encoder}/a.h5"
-    shard.write(path, arrays, about=about, quarantined={})
+    toy_shards.write(path, arrays, about=about, quarantined={})
     root = project / "data/embeddings"
     if (root / "eyes").is_dir():
         bundles.write(root / "av", [root / "ears", root / "eyes"])

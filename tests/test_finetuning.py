@@ -161,7 +161,9 @@ def test_an_argument_that_nobody_takes_is_refused_by_name(here, where):
 
 
 def test_weights_that_are_not_there_are_named(here):
-    with pytest.raises(FileNotFoundError, match=r"no weights at .*absent.safetensors; put"):
+    with pytest.raises(
+        FileNotFoundError, match=r"no weights at .*absent.safetensors; run `dvc repro` if"
+    ):
         tuned(here, audio=EARS | {"weights": "absent.safetensors"})
 
 

@@ -1,7 +1,8 @@
 """data/embeddings/<bundle>/, data/disturbed/<bundle>/: several entries in one folder, hard-linked.
 
 <entry>/        the files of each entry, as they are
-bundle.json     {bundle: [entry, ...]} of the bundle and of each bundle inside it; written last
+bundle.json     parts: {bundle: [entry, ...]} of the bundle and of each bundle inside it; written
+                last, with its digest: see sealed_json.py
 
 A folder without bundle.json is a single entry. Links cost no bytes in the workspace, in DVC's cache
 or in a remote.
@@ -9,13 +10,13 @@ or in a remote.
 
 import errno
 import fcntl
-import json
 import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from avsc.artifacts import shard, whole
+from avsc.artifacts import sealed_json, shard, whole
+from avsc.artifacts.damage import reading
 
 INDEX = "bundle.json"
 FICLONE = 0x40049409  # ioctl of Linux: share the blocks of a file
@@ -36,16 +37,16 @@ def write(out: Path, members: Sequence[Path]) -> None:
         FileNotFoundError: if a folder is missing.
         ValueError: if one of them is a damaged bundle.
     """
-    for member in members:
-        shard.paths(member)
     entries = {name: d for member in members for name, d in inside(member).items()}
+    for directory in entries.values():
+        shard.paths(directory)
     inner = {name: own for member in members for name, own in _parts(member).items()}
     for name, directory in entries.items():
         (out / name).mkdir(parents=True, exist_ok=True)
         for path in sorted(p for p in directory.iterdir() if p.is_file()):
             share(path, out / name / path.name)
     index = inner | {out.name: list(entries)}
-    whole.write(out / INDEX, json.dumps(index, indent=2, sort_keys=True).encode() + b"\n")
+    sealed_json.write(out / INDEX, {"parts": index})
 
 
 def inside(directory: Path, part: str | None = None) -> dict[str, Path]:
@@ -74,13 +75,12 @@ def _parts(directory: Path) -> dict[str, list[str]]:
     path = directory / INDEX
     if not path.is_file():
         return {}
-    try:
-        parts = json.loads(path.read_text("utf-8"))
+    content = sealed_json.read(path)
+    with reading(path, ValueError, AttributeError, TypeError, KeyError):
+        parts = content["parts"]
         listed = [name for own in parts.values() for name in own]
-    except (ValueError, AttributeError, TypeError) as error:
-        raise ValueError(f"{path} is damaged; delete {directory} and run `dvc repro`") from error
-    if directory.name not in parts or any(_is_path(name) for name in listed):
-        raise ValueError(f"{path} is damaged; delete {directory} and run `dvc repro`")
+        if directory.name not in parts or any(_is_path(name) for name in listed):
+            raise ValueError(f"its parts are {parts}")
     return parts
 
 

@@ -1,4 +1,6 @@
-"""disturbances.json: what the clips or predictions that lie beside it went through, as a list.
+"""disturbances.json: what the clips or predictions that lie beside it went through.
+
+`disturbances` is a list of objects; the file holds its digest: see sealed_json.py.
 
 name       under which they lie: in data/disturbed/<encoder>/ clip c is the clip `<name>/c` of the
            shards, in data/robustness/<experiment>/ predictions are <name>.parquet
@@ -7,13 +9,13 @@ strength   in `unit`; null where there is none
 unit       dB, px, factor, s, or nothing
 """
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from avsc.artifacts import whole
+from avsc.artifacts import sealed_json
+from avsc.artifacts.damage import reading
 
 FILE = "disturbances.json"
 NAME = re.compile(r"\w[\w.+-]*")  # of a file
@@ -42,8 +44,7 @@ class Disturbance:
 
 def write(directory: Path, done: Sequence[Disturbance]) -> None:
     """Write what there is in a directory."""
-    rows = [asdict(d) for d in done]
-    whole.write(directory / FILE, (json.dumps(rows, indent=1) + "\n").encode())
+    sealed_json.write(directory / FILE, {"disturbances": [asdict(d) for d in done]})
 
 
 def read(directory: Path) -> list[Disturbance]:
@@ -51,17 +52,15 @@ def read(directory: Path) -> list[Disturbance]:
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it is damaged.
+        NotReadError: if the system cannot read it.
+        DamagedError: if it is damaged, or of another folder.
     """
     path = directory / FILE
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} is not there; run `dvc repro` or `dvc pull` first")
-    try:
-        done = [Disturbance(**row) for row in json.loads(path.read_bytes())]
+    content = sealed_json.read(path)
+    with reading(path, ValueError, TypeError, KeyError, AttributeError):
+        done = [Disturbance(**row) for row in content["disturbances"]]
         if odd := [d.name for d in done if not NAME.fullmatch(d.name)]:
             raise ValueError(f"{odd[0]!r} is no name of a file")
         if misnamed := [d for d in done if d.name != d.called]:
             raise ValueError(f"{misnamed[0]} is expected to be called {misnamed[0].called!r}")
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise ValueError(f"{path} is damaged ({error}); delete it and run `dvc repro`") from error
     return done

@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Float32, Int64
 
 from avsc.artifacts import shard
+from avsc.artifacts.damage import HEAL
 
 MODALITIES = ("audio", "video")
 
@@ -39,7 +40,8 @@ def read(directory: Path, clip_id: Sequence[str], name: str = "embedding") -> Em
     """Return array `name` of each clip, in the order of `clip_id`.
 
     Raises:
-        FileNotFoundError: if there is no directory.
+        FileNotFoundError: if there is no directory, or it lacks a shard.
+        NotReadError: if the system cannot read a file.
         KeyError: if the directory lacks a clip or the array.
         ValueError: if a file is damaged, holds NaN or infinity, or logits are asked of an encoder
             that has no classes.
@@ -60,7 +62,7 @@ def read(directory: Path, clip_id: Sequence[str], name: str = "embedding") -> Em
     if not (np.isfinite(rows.min()) and np.isfinite(rows.max())):
         raise ValueError(
             f"{directory}: {name} of {_not_finite(rows, count, clip_id)!r} is NaN or infinite; "
-            "delete the folder and run `dvc repro`"
+            f"{HEAL}"
         )
     return Embeddings(rows=rows, count=count, scope=about["scope"], classes=classes)
 

@@ -23,7 +23,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from avsc.artifacts import shard, whole
-from avsc.artifacts.making import Encode, Job, Made, Worker, clips_under_way, opens
+from avsc.artifacts.making import Encode, Job, Made, Worker, clips_under_way, intact, opens
 from avsc.artifacts.previous import Previous
 
 WORK = Path(".avsc")
@@ -99,16 +99,17 @@ def extract(
         plan = {f"{key_of(*c.items())[:20]}.h5": c for c in chunk(keys)}
         previous = Previous(out)
         out.mkdir(parents=True, exist_ok=True)
+        (out / shard.LIST).unlink(missing_ok=True)
         for stale in set(out.glob("*.h5")) - {out / name for name in plan}:
             stale.unlink()
 
-        missing = {
-            n: c for n, c in plan.items() if not (previous.fetch(n, out / n) and opens(out / n))
-        }
-        finished = {n for n in missing if opens(work / "shards" / n)}
+        fetched = {n: previous.fetch(n, out / n) for n in plan}
+        kept = {n: digest for n, digest in fetched.items() if digest and opens(out / n)}
+        missing = {n: c for n, c in plan.items() if n not in kept}
+        finished = {n for n in missing if intact(work / "shards" / n)}
         todo = {n: c for n, c in missing.items() if n not in finished}
         counts = Counter(
-            kept=sum(len(c) for n, c in plan.items() if n not in missing),
+            kept=sum(len(plan[n]) for n in kept),
             resumed=sum(len(missing[n]) for n in finished),
         )
         if todo:
@@ -116,11 +117,12 @@ def extract(
             donors = _donors(previous, plan, todo, work)
             counts += _made(out, todo, donors, partial(Worker, work, opened, about), execute)
             shutil.rmtree(work / "under_way", ignore_errors=True)  # of workers that died on the way
-        for name in missing:
-            link(work / "shards" / name, out / name)
+        made = {n: _linked(work / "shards" / n, out / n) for n in missing}
+        shard.write_list(out, kept | made)
         for left in (work / "shards").glob("*.h5"):
             if left.name not in missing:
                 left.unlink()
+                left.with_suffix(".sha256").unlink(missing_ok=True)
         shutil.rmtree(work / "dropped", ignore_errors=True)
         quarantined: dict[str, str] = {}
         for name in plan:
@@ -165,12 +167,24 @@ def _donors(
     wanted = {key for clips in todo.values() for key in clips.values()}
     dropped = [work / "dropped" / name for name in sorted(previous.names() - set(plan))]
     old = [p for p in dropped if previous.fetch(p.name, p)]
-    old += [p for p in sorted((work / "shards").glob("*.h5")) if p.name not in plan]
+    old += [p for p in sorted((work / "shards").glob("*.h5")) if p.name not in plan and intact(p)]
     donors = {}
     for path in filter(opens, old):
         with shard.reading(path) as s:
             donors.update({key: (path, c) for c, key in s.key.items() if key in wanted})
     return donors
+
+
+def _linked(source: Path, target: Path) -> str:
+    """Link a finished shard to its place and return its sha256."""
+    link(source, target)
+    digest = intact(source)
+    if not digest:
+        raise whole.NotWrittenError(
+            f"{source} does not read back as it was written, expected the same bytes; is the disk "
+            "broken? Run again, which makes it anew"
+        )
+    return digest
 
 
 def link(source: Path, target: Path) -> None:

@@ -17,23 +17,11 @@ import numpy as np
 from h5py import h5a, h5d, h5g, h5l, h5s, h5z
 from jaxtyping import Shaped
 
+from avsc.artifacts.damage import damaged, reading
+
 SUPERBLOCK = b"\x89HDF\r\n\x1a\n\x03"  # signature and version: the one with a checksum
 KINDS = "iufbS"  # of numpy: numbers and texts of fixed length
-
-
-class Refused(ValueError):
-    """What is said already names the file."""
-
-
-@contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """Turn what HDF5 finds wrong into an error that names the file."""
-    try:
-        yield
-    except Refused:
-        raise
-    except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
-        raise Refused(f"{path} is damaged ({error}); delete it and run `dvc repro`") from error
+FAULTS = (KeyError, RuntimeError, TypeError, ValueError)  # raised on damaged files, with OSError
 
 
 class File:
@@ -59,10 +47,8 @@ class File:
             attribute = h5a.open(self._root, index=i)
             name, dtype = attribute.name.decode(), attribute.dtype
             if dtype.kind != "S" or attribute.shape:
-                raise Refused(
-                    f"{self._path} has an attribute {name!r} of {dtype}, expected a text of fixed "
-                    "length; delete it and run `dvc repro`"
-                )
+                cause = f"attribute {name!r} is {dtype}, expected a text of fixed length"
+                raise damaged(self._path, cause)
             text = np.empty((), dtype)
             attribute.read(text)
             found[name] = text.item().decode()
@@ -93,14 +79,14 @@ class File:
     def read_into(self, values: Shaped[np.ndarray, "row ..."], name: str, start: int = 0) -> None:
         """Read the rows of a data set from `start` on into `values`, of their shape and type."""
         found = self._data_set(name)
-        with naming(self._path):
+        with reading(self._path, *FAULTS):
             rows = found.get_space()
             rows.select_hyperslab((start, *[0] * (values.ndim - 1)), values.shape)
             found.read(h5s.create_simple(values.shape), rows, values)
 
     def _data_set(self, name: str) -> h5d.DatasetID:
         if name not in self._checked:
-            with naming(self._path):
+            with reading(self._path, *FAULTS):
                 found = self._own(name, h5d)
                 _check(found, name, self._bytes)
             self._checked[name] = found
@@ -121,16 +107,17 @@ def opened(path: Path) -> Iterator[File]:
 
     Raises:
         FileNotFoundError: if there is no such file.
-        Refused: if it is damaged or of another version.
+        NotReadError: if the system cannot read it.
+        DamagedError: if it is damaged or of another version.
     """
-    with path.open("rb") as plain:
-        start = plain.read(len(SUPERBLOCK))
     with ExitStack() as stack:
-        with naming(path):
+        with reading(path, *FAULTS):
+            with path.open("rb") as plain:
+                start = plain.read(len(SUPERBLOCK))
             if start != SUPERBLOCK:
                 raise ValueError(f"it starts with {start!r}, expected {SUPERBLOCK!r}")
-            # without a cache of chunks the memory of one is used again for the next
-            f = stack.enter_context(h5py.File(path, "r", rdcc_nbytes=0))
+            # no cache of chunks: the memory of one serves the next; no lock: not every disk has any
+            f = stack.enter_context(h5py.File(path, "r", rdcc_nbytes=0, locking=False))
             root = h5g.open(f.id, b"/")
         yield File(root, path)
 

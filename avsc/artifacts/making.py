@@ -2,6 +2,7 @@
 
 .avsc/<out>/journal/<shard>/<block>.h5   blocks of shards that are being made
 .avsc/<out>/shards/<shard>.h5            shards that are finished
+.avsc/<out>/shards/<shard>.sha256        digest of each, written after it
 .avsc/<out>/under_way/<host>-<process>   clips that were taken up, and an empty line for each done
 
 A block is a shard with the sha256 of its bytes behind them. Nobody waits until the disk has it:
@@ -21,6 +22,7 @@ from itertools import chain
 from pathlib import Path
 
 from avsc.artifacts import shard, whole
+from avsc.artifacts.damage import digests
 from avsc.artifacts.shard import Arrays
 
 BLOCK_CLIPS = 8
@@ -100,9 +102,9 @@ class Worker:
         journal, ids = self.work / "journal" / Path(job.name).stem, list(job.clips)
         starts = range(0, len(ids), BLOCK_CLIPS)
         paths = [journal / f"{start:06d}.h5" for start in starts]
-        finished = opens(self.work / "shards" / job.name)  # by a worker that was lost right after
+        finished = intact(self.work / "shards" / job.name)  # by a worker that was lost right after
         return [
-            _Block(p, ids[i : i + BLOCK_CLIPS], finished or _is_whole(p))
+            _Block(p, ids[i : i + BLOCK_CLIPS], bool(finished) or _is_whole(p))
             for p, i in zip(paths, starts, strict=True)
         ]
 
@@ -144,11 +146,24 @@ class Worker:
                 with shard.reading(block.path) as s:
                     merged |= {c: (s.key[c], s.clip(c)) for c in s.clip_id}
                     quarantined |= s.quarantined
-            shard.write(finished, merged, about=self.about, quarantined=quarantined)
+            digest = shard.write(finished, merged, about=self.about, quarantined=quarantined)
+            whole.write(finished.with_suffix(".sha256"), digest.encode(), lasting=False)
         except FileNotFoundError:  # another worker has the same job, and was faster
-            if not opens(finished):
+            if not intact(finished):
                 raise
         shutil.rmtree(self.work / "journal" / finished.stem, ignore_errors=True)
+
+
+def intact(finished: Path) -> str | None:
+    """Return the sha256 of a finished shard that is as it was written, or else None."""
+    said = finished.with_suffix(".sha256")
+    if not (finished.is_file() and said.is_file()):
+        return None
+    (found,) = digests(finished, "sha256")
+    if found.encode() != said.read_bytes():
+        log.warning("made again: %s is not as it was written", finished)
+        return None
+    return found if opens(finished) else None
 
 
 def opens(path: Path) -> bool:

@@ -7,15 +7,19 @@ labels_test.csv    the same columns, split = test; only `score` depends on it
 data/quarantine.csv: clip_id, cause, of the clips that could not be decoded.
 
 Paths are relative to the data set's root and stay inside it; ids are unique.
+
+The last column is empty, and its name is "sha256 " and the digest of all other bytes of the file.
 """
 
 import csv
+import hashlib
 import io
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from avsc.artifacts import whole
+from avsc.artifacts.damage import HEAL, DamagedError, damaged, reading
 
 MEDIA = ("clip_id", "fold", "audio", "video", "audio_sha256", "video_sha256")
 LABELS = ("clip_id", "scene_label", "city", "location", "split")
@@ -36,46 +40,75 @@ CELLS = {  # what the cells of a column look like
 def write(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> None:
     """Write `columns` of each row."""
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
+    writer = csv.DictWriter(text, [*columns, ""], extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    whole.write(path, text.getvalue().encode())
+    whole.write(path, sealed(text.getvalue().encode()))
 
 
-def read(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
+def sealed(content: bytes) -> bytes:
+    """Return a csv whose last column is empty and without a name, with its digest as that name."""
+    columns, end, rows = content.partition(b"\n")
+    return columns + f"sha256 {hashlib.sha256(content).hexdigest()}".encode() + end + rows
+
+
+def read(path: Path, columns: Sequence[str], *, digest: bool = True) -> list[dict[str, str]]:
     """Return the rows of a csv.
+
+    Args:
+        path: the file.
+        columns: that it must have.
+        digest: whether it must have a digest; one that is there is checked in any case.
 
     Raises:
         FileNotFoundError: if there is no such file.
+        NotReadError: if the system cannot read it.
         ValueError: if the file is no such table; the message names the line where one is at fault.
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path} is not there; run `dvc repro` or `dvc pull` first")
-    header, rows = _fields(path)
-    if tuple(header) != tuple(columns):
-        raise ValueError(f"{path} has columns {header}, expected {list(columns)}")
+    if (size := path.stat().st_size) > MAX_BYTES:
+        raise ValueError(f"{path} has {size} bytes, expected at most {MAX_BYTES}; is it a table?")
+    with reading(path):
+        content = path.read_bytes()
+    has_digest = _has_digest(path, content)
+    if digest and not has_digest:
+        raise DamagedError(f"{path} has no digest as the name of its last column; {HEAL}")
+    remedy = HEAL if has_digest else f"correct it, or, if a stage wrote it, {HEAL}"
+    header, rows = _fields(path, content, remedy)
+    if tuple(header[:-1] if has_digest else header) != tuple(columns):
+        raise ValueError(f"{path} has columns {header}, expected {list(columns)}; {remedy}")
     for line, row in enumerate(rows, start=2):
-        if len(row) != len(columns):
+        if len(row) != len(header):
             raise ValueError(
-                f"{path}:{line} has not {len(columns)} fields; run `dvc repro -f index`"
+                f"{path}:{line} has {len(row)} fields, expected {len(header)}; {remedy}"
             )
-    found = [dict(zip(columns, row, strict=True)) for row in rows]
+    found = [dict(zip(columns, row, strict=False)) for row in rows]
     _check_cells(path, found)
     if columns in (MEDIA, LABELS, QUARANTINE):
         _check_ids(path, [row["clip_id"] for row in found])
     return found
 
 
-def _fields(path: Path) -> tuple[list[str], list[list[str]]]:
-    if (size := path.stat().st_size) > MAX_BYTES:
-        raise ValueError(f"{path} has {size} bytes, expected at most {MAX_BYTES}; is it a table?")
+def _has_digest(path: Path, content: bytes) -> bool:
+    """Return whether a csv has a digest, which is right."""
+    header, end, rows = content.partition(b"\n")
+    columns, _, name = header.rpartition(b",")
+    if not name.startswith(b"sha256 "):
+        return False
+    if sealed(columns + b"," + end + rows) != content:
+        raise damaged(path, f"its content does not have the {name.decode('ascii', 'replace')}")
+    return True
+
+
+def _fields(path: Path, content: bytes, remedy: str) -> tuple[list[str], list[list[str]]]:
     try:
-        text = path.read_bytes().decode("utf-8")
+        text = content.decode("utf-8")
         header, *rows = list(csv.reader(io.StringIO(text, newline=""), strict=True)) or [[]]
     except (UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"{path} is damaged ({error}); delete it and run `dvc repro`") from error
+        raise ValueError(f"{path} is no csv in UTF-8 ({error}); {remedy}") from error
     if text and not text.endswith("\n"):
-        raise ValueError(f"{path} is cut off in its last line; delete it and run `dvc repro`")
+        raise ValueError(f"{path} is cut off in its last line; {remedy}")
     return header, rows
 
 
@@ -89,8 +122,7 @@ def _check_cells(path: Path, rows: Sequence[Mapping[str, str]]) -> None:
                     else CELLS[column].pattern
                 )
                 raise ValueError(
-                    f"{path}:{line} has {column} {row[column]!r}, expected {expected}; "
-                    "run `dvc repro -f index`"
+                    f"{path}:{line} has {column} {row[column]!r}, expected {expected}; {HEAL}"
                 )
 
 
@@ -99,4 +131,4 @@ def _check_ids(path: Path, ids: Sequence[str]) -> None:
     for line, clip_id in enumerate(ids, start=2):
         if not clip_id or lines.setdefault(clip_id, line) != line:
             what = f"{clip_id!r} of line {lines[clip_id]} again" if clip_id else "a clip without id"
-            raise ValueError(f"{path}:{line} has {what}, expected each clip once")
+            raise ValueError(f"{path}:{line} has {what}, expected each clip once; {HEAL}")

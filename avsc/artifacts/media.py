@@ -41,7 +41,8 @@ class Library:
     def __init__(self, directory: Path) -> None:
         self._path: dict[str, Path] = {}
         self.key: dict[str, str] = {}
-        for path in shard.paths(directory):
+        self._sha256 = shard.listed(directory)
+        for path in self._sha256:
             with shard.reading(path) as s:
                 self._path.update(dict.fromkeys(s.clip_id, path))
                 self.key.update(s.key)
@@ -56,7 +57,9 @@ class Library:
 
     def read(self, clip_id: str, names: Sequence[str]) -> dict[str, np.ndarray]:
         """Return the named arrays of one clip."""
-        with shard.reading(self._path[clip_id]) as s:
+        path = self._path[clip_id]
+        shard.check(path, self._sha256[path])
+        with shard.reading(path) as s:
             return s.clip(clip_id, names)
 
     def __iter__(self) -> Iterator[str]:

@@ -13,6 +13,7 @@ import pyarrow.compute
 import pyarrow.parquet as pq
 
 from avsc.artifacts import whole
+from avsc.artifacts.damage import reading
 
 MARK = b"avsc sha256 "
 SEAL_BYTES = len(MARK) + 64
@@ -34,18 +35,17 @@ def read(path: Path) -> pa.Table:
 
     Raises:
         FileNotFoundError: if there is no such file.
+        NotReadError: if the system cannot read it.
         ValueError: if it is damaged, or larger than any table of ours.
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path} is not there; run `dvc repro` or `dvc pull` first")
     if (size := path.stat().st_size) > MAX_BYTES:
         raise ValueError(f"{path} has {size} bytes, expected at most {MAX_BYTES}; is it a table?")
-    try:
+    with reading(path, pa.ArrowException, ValueError, TypeError):
         content = path.read_bytes()
         _check_seal(content)
         return _within_limits(content)
-    except (pa.ArrowException, OSError, ValueError, TypeError) as error:
-        raise ValueError(f"{path} is damaged ({error}); delete it and run `dvc repro`") from error
 
 
 def sealed(content: bytes) -> bytes:

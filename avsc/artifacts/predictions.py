@@ -4,6 +4,7 @@ clip_id    string
 segment    int32, the second of the clip, from 0; null where the system classifies whole clips
 split      string, val | test
 <scene>    float64, a column for each scene, in the order of the targets
+metadata   artifact: folder and name of the file, so that a copy under another name is refused
 
 The file carries its digest: see parquet.py. That of a cell of a study carries its key as well:
 see finished.py.
@@ -19,6 +20,7 @@ import pyarrow.compute
 from jaxtyping import Float64
 
 from avsc.artifacts import parquet
+from avsc.artifacts.damage import HEAL, DamagedError
 
 COLUMNS = ("clip_id", "segment", "split")
 KEY = b"avsc key"
@@ -41,7 +43,13 @@ def write(path: Path, splits: dict[str, Predictions], *, key: str | None = None)
         ValueError: if a probability is not finite.
     """
     table = pa.concat_tables(_table(split, p) for split, p in splits.items())
-    parquet.write(path, table.replace_schema_metadata({KEY: key} if key else None))
+    about = {"artifact": _called(path)} | ({KEY: key} if key else {})
+    parquet.write(path, table.replace_schema_metadata(about))
+
+
+def _called(path: Path) -> str:
+    """Return a file's folder and name, such as predictions/fused."""
+    return f"{path.absolute().parent.name}/{path.stem}"
 
 
 def key_of(path: Path) -> str | None:
@@ -49,7 +57,8 @@ def key_of(path: Path) -> str | None:
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it is damaged.
+        NotReadError: if the system cannot read it.
+        DamagedError: if it is damaged.
     """
     about = parquet.read(path).schema.metadata or {}
     return about[KEY].decode() if KEY in about else None
@@ -71,16 +80,25 @@ def read(path: Path, split: str) -> Predictions:
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it is damaged or no such table, or has no such split.
+        NotReadError: if the system cannot read it.
+        ValueError: if it is damaged, no such table or of another system, or has no such split.
     """
     table = parquet.read(path)
     if tuple(table.column_names[:3]) != COLUMNS:
-        raise ValueError(f"{path} has columns {table.column_names}, expected {COLUMNS} and scenes")
+        raise ValueError(
+            f"{path} has columns {table.column_names}, expected {COLUMNS} and scenes; {HEAL}"
+        )
     types = list(map(str, table.schema.types))
     if types != (expected := ["string", "int32", "string", *["double"] * (len(types) - 3)]):
-        raise ValueError(f"{path} has columns of {types}, expected {expected}; run `dvc repro`")
+        raise ValueError(f"{path} has columns of {types}, expected {expected}; {HEAL}")
     if missing := sum(table[c].null_count for c in table.column_names if c != "segment"):
-        raise ValueError(f"{path} has {missing} empty cells, expected none; run `dvc repro`")
+        raise ValueError(f"{path} has {missing} empty cells, expected none; {HEAL}")
+    artifact = (table.schema.metadata or {}).get(b"artifact", b"").decode()
+    if artifact != _called(path):
+        raise DamagedError(
+            f"{path} was written as {artifact or 'an artifact without a name'}, expected "
+            f"{_called(path)}; {HEAL}"
+        )
     table = table.filter(pa.compute.equal(table["split"], split))
     if not len(table):
         raise ValueError(f"{path} has no predictions of split {split!r}")

@@ -4,6 +4,7 @@ dvc.lock and DVC's lists of files are read here: DVC's own file system parses dv
 of each revision first, which takes seconds.
 """
 
+import hashlib
 import json
 import logging
 import subprocess
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
+from avsc.artifacts.damage import digests
 
 log = logging.getLogger(__name__)
 
@@ -30,8 +33,7 @@ class Previous:
         self._repo: Any = None
         for digest in _recorded(self._out):
             with _out_of_reach(f"earlier output {out}"):
-                store, path = self._found(digest)
-                for row in json.loads(store.fs.cat_file(path)):
+                for row in json.loads(self._list(digest)):
                     if "/" not in row["relpath"]:
                         self._digest.setdefault(row["relpath"], row["md5"])
 
@@ -39,19 +41,46 @@ class Previous:
         """Return the file names of all shards."""
         return {name for name in self._digest if name.endswith(".h5")}
 
-    def fetch(self, name: str, target: Path) -> bool:
-        """Copy file `name` to `target`; False if neither cache nor remote has it."""
+    def fetch(self, name: str, target: Path) -> str | None:
+        """Copy file `name` to `target`, and return its sha256.
+
+        An object in DVC's cache that does not have the recorded md5 is removed from there.
+
+        Returns:
+            None if neither cache nor remote has the file undamaged.
+        """
         if name not in self._digest:
-            return False
+            return None
         target.parent.mkdir(parents=True, exist_ok=True)
         target.unlink(missing_ok=True)  # it may be a hard link into the cache: never write over it
-        fetched = target.with_name(target.name + ".partial")
+        fetched, expected = target.with_name(target.name + ".partial"), self._digest[name]
+        for _ in range(2):  # a damaged object in the cache hides a good one in the remote
+            fetched.unlink(missing_ok=True)
+            with _out_of_reach(f"{self._out}/{name}"):
+                store, path = self._found(expected)
+                store.fs.get_file(path, str(fetched))
+                md5, sha256 = digests(fetched, "md5", "sha256")
+                if md5 == expected:
+                    fetched.replace(target)
+                    return sha256
+                self._remove(expected, f"{self._out}/{name}")
         fetched.unlink(missing_ok=True)
-        with _out_of_reach(f"{self._out}/{name}"):
-            store, path = self._found(self._digest[name])
-            store.fs.get_file(path, str(fetched))
-            fetched.replace(target)
-        return target.is_file()
+        return None
+
+    def _list(self, digest: str) -> bytes:
+        """Return DVC's list of the files of a directory, an empty one if it is damaged."""
+        for _ in range(2):
+            store, path = self._found(digest)
+            content: bytes = store.fs.cat_file(path)
+            if hashlib.md5(content, usedforsecurity=False).hexdigest() == digest[:-4]:
+                return content
+            self._remove(digest, f"the list of {self._out}")
+        return b"[]"
+
+    def _remove(self, digest: str, what: str) -> None:
+        """Remove a damaged object from the cache."""
+        log.warning("made again: %s is damaged in DVC's cache or remote", what)
+        Path(self._repo.cache.local.oid_to_path(digest)).unlink(missing_ok=True)
 
     def _found(self, digest: str) -> tuple[Any, str]:
         """Return the cache, else the remote, and the path of a file there."""

@@ -19,6 +19,7 @@ import pyarrow as pa
 from jaxtyping import Float32, Int
 
 from avsc.artifacts import parquet
+from avsc.artifacts.damage import HEAL
 
 KINDS = ("events", "objects")
 SCHEMA = pa.schema(
@@ -96,14 +97,14 @@ def _table(path: Path) -> pa.Table:
     table = parquet.read(path)
     if not table.schema.equals(SCHEMA):
         found = dict(zip(table.schema.names, map(str, table.schema.types), strict=True))
-        raise ValueError(f"{path} has columns {found}, expected {SCHEMA.names}; run `dvc repro`")
+        raise ValueError(f"{path} has columns {found}, expected {SCHEMA.names}; {HEAL}")
     return table
 
 
 def _classes(path: Path, table: pa.Table) -> dict[str, list[str]]:
     metadata = table.schema.metadata or {}
     if missing := [k for k in KINDS if k.encode() not in metadata]:
-        raise ValueError(f"{path} names no classes of {missing}; run `dvc repro pseudo_label`")
+        raise ValueError(f"{path} names no classes of {missing}; {HEAL}")
     return {k: json.loads(metadata[k.encode()]) for k in KINDS}
 
 

@@ -11,24 +11,33 @@ attributes        encoding_type = "avsc-shard", encoding_version = "2", key = th
 Every data set carries Fletcher-32 checksums, so a flipped bit is an error when it is read. Nothing
 is compressed, linked or kept in another file, so a shard is as large as what it holds. The same
 input gives the same bytes.
+
+shards.json, written last, lists all shards of a folder: {"shards": {"<key>.h5": its sha256}}. A
+shard is checked before its arrays are read, so that neither damage nor a lost shard goes unseen.
 """
 
+import hashlib
 import io
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from threading import Lock
 
 import h5py
 import numpy as np
 from jaxtyping import Int64, Shaped
 
-from avsc.artifacts import hdf5, whole
+from avsc.artifacts import damage, hdf5, sealed_json, whole
+from avsc.artifacts.damage import HEAL, DamagedError
 
+LIST = "shards.json"
 ENCODING = {"encoding_type": "avsc-shard", "encoding_version": "2"}
 CHUNK_BYTES = 1 << 20
+_CHECKING = Lock()  # threads that want the same shard read it once
 
 Arrays = Mapping[str, Shaped[np.ndarray, "..."]]
 
@@ -39,8 +48,8 @@ def write(
     *,
     about: Mapping[str, str],
     quarantined: Mapping[str, str],
-) -> None:
-    """Write one shard, whole or not at all.
+) -> str:
+    """Write one shard, whole or not at all, and return its sha256.
 
     Args:
         path: where; its stem is the shard's key.
@@ -48,7 +57,9 @@ def write(
         about: attributes that say what the arrays are.
         quarantined: {clip_id: cause} of the clips that have no arrays.
     """
-    whole.write(path, image(path.stem, clips, about=about, quarantined=quarantined))
+    content = image(path.stem, clips, about=about, quarantined=quarantined)
+    whole.write(path, content)
+    return hashlib.sha256(content).hexdigest()
 
 
 def image(
@@ -100,11 +111,9 @@ class Shard:
         self.about = file.texts()
         found = {name: self.about.get(name) for name in ENCODING}
         if found != ENCODING:
-            raise hdf5.Refused(
-                f"{path} is {found}, expected {ENCODING}; delete it and run `dvc repro`"
-            )
+            raise DamagedError(f"{path} is {found}, expected {ENCODING}; {HEAL}")
         if self.about["key"] != path.stem:
-            raise hdf5.Refused(f"{path} says that it is {self.about['key']}.h5: restore its name")
+            raise DamagedError(f"{path} says that it is {self.about['key']}.h5; {HEAL}")
         self.quarantined: dict[str, str] = json.loads(self.about.pop("quarantined"))
         self.clip_id: list[str] = [c.decode() for c in file.read("clip_id").tolist()]
         keys = (k.decode() for k in file.read("key").tolist())
@@ -119,7 +128,7 @@ class Shard:
         whole = count.shape == (len(self.clip_id),) and count.dtype == np.int64
         if not whole or (count < 0).any() or sum(count.tolist()) != rows:
             what = f"count/{name} does not divide its {rows} rows among the clips"
-            raise ValueError(f"{self._path} is damaged ({what}); delete it and run `dvc repro`")
+            raise damage.damaged(self._path, what)
         return count
 
     def rows(self, name: str) -> Shaped[np.ndarray, "row ..."]:
@@ -148,24 +157,63 @@ def reading(path: Path) -> Iterator[Shard]:
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if the file is damaged, now or when its arrays are read, or if it is of another
-            kind or version.
+        NotReadError: if the system cannot read it.
+        DamagedError: if it is damaged, now or when its arrays are read, or of another kind or
+            version.
     """
     with hdf5.opened(path) as file:
-        with hdf5.naming(path):
+        with damage.reading(path, *hdf5.FAULTS):
             shard = Shard(file, path)
         yield shard
 
 
-def paths(directory: Path) -> list[Path]:
-    """Return the shards of a directory, sorted.
+def write_list(directory: Path, sha256: Mapping[str, str]) -> None:
+    """Write the list of all shards of a folder: {file name: sha256}."""
+    sealed_json.write(directory / LIST, {"shards": dict(sha256)})
+
+
+def listed(directory: Path) -> dict[Path, str]:
+    """Return the shards of a folder, sorted, and the sha256 of each.
 
     Raises:
-        FileNotFoundError: if there is no directory.
+        FileNotFoundError: if there is no such folder, or it lacks a shard or the list.
+        NotReadError: if the system cannot read the list.
+        DamagedError: if the list is damaged, or of another folder.
     """
     if not directory.is_dir():
         raise FileNotFoundError(f"{directory} is not there; run `dvc repro` or `dvc pull` first")
-    return sorted(directory.glob("*.h5"))
+    if not (directory / LIST).is_file():
+        raise FileNotFoundError(
+            f"{directory} lacks {LIST}: its stage has not ended, or an earlier version wrote it; "
+            "run `dvc repro`"
+        )
+    shards = sealed_json.read(directory / LIST)["shards"]
+    if lost := [name for name in shards if not (directory / name).is_file()]:
+        raise FileNotFoundError(
+            f"{directory} lacks {len(lost)} of {len(shards)} shards, the first {lost[0]}; "
+            "run `dvc repro`"
+        )
+    return {directory / name: shards[name] for name in sorted(shards)}
+
+
+def paths(directory: Path) -> list[Path]:
+    """Return the shards of a folder, as `listed`; for their headers, which have checksums."""
+    return list(listed(directory))
+
+
+def check(path: Path, sha256: str) -> None:
+    """Raise a DamagedError unless a file has this sha256; it is read once, unless it changes."""
+    with damage.reading(path):
+        found = path.stat()
+    with _CHECKING:
+        _check(path, sha256, (found.st_mtime_ns, found.st_ctime_ns, found.st_ino))
+
+
+@cache
+def _check(path: Path, sha256: str, _state: tuple[int, ...]) -> None:
+    (found,) = damage.digests(path, "sha256")
+    if found != sha256:
+        raise damage.damaged(path, f"its sha256 is {found}, {LIST} says {sha256}")
 
 
 def read(
@@ -177,17 +225,19 @@ def read(
 
     Raises:
         KeyError: if a clip is not there, or its shard has no such array.
-        ValueError: if a shard is damaged, or its rows are of another shape than those before, or
-            if a clip is asked for twice.
+        FileNotFoundError, NotReadError, DamagedError: as `listed` and `reading`.
+        ValueError: if the rows of a shard are of another shape than those before, or if a clip is
+            asked for twice.
     """
     if twice := [c for c, n in Counter(clip_id).items() if n > 1]:
         raise ValueError(
             f"{len(twice)} clips of {directory} asked for twice, the first {twice[0]!r}"
         )
     wanted, parts = set(clip_id), []
-    for path in paths(directory):
+    for path, sha256 in listed(directory).items():
         with reading(path) as shard:
             if not wanted.isdisjoint(shard.clip_id):
+                check(path, sha256)
                 parts.append(_part(shard, path, name))
     counts = {c: n for part in parts for c, n in zip(part.clip_id, part.count, strict=True)}
     count = np.array([counts.get(c, 0) for c in clip_id], dtype=np.int64)
@@ -230,7 +280,7 @@ def _gathered(
         if part.row != parts[0].row:
             raise ValueError(
                 f"{part.path} holds {name} of {part.row[0]} {part.row[1]}, others in its folder "
-                f"{shape} {dtype}; delete the folder and run `dvc repro`"
+                f"{shape} {dtype}; {HEAL}"
             )
         with hdf5.opened(part.path) as file:
             file.read_into(read[: sum(part.count)], f"array/{name}")

@@ -1,10 +1,18 @@
-"""data/truth/<data set>.csv: clip_id, second, events, objects; names are joined by ';'."""
+"""data/truth/<data set>.csv: clip_id, second, events, objects; names are joined by ';'.
+
+`synthesize` adds a digest, as manifest.py describes it; a table of your own needs none.
+"""
 
 from pathlib import Path
 
 from avsc.artifacts import manifest
 
 COLUMNS = ("clip_id", "second", "events", "objects")
+
+
+def seal(path: Path) -> None:
+    """Add its digest to a table that has none."""
+    manifest.write(path, COLUMNS, manifest.read(path, COLUMNS, digest=False))
 
 
 def read(path: Path) -> dict[tuple[str, int], dict[str, set[str]]]:
@@ -14,7 +22,7 @@ def read(path: Path) -> dict[tuple[str, int], dict[str, set[str]]]:
         ValueError: if the file has other columns, or a line has no second or repeats one.
     """
     found: dict[tuple[str, int], dict[str, set[str]]] = {}
-    for line, row in enumerate(manifest.read(path, COLUMNS), start=2):
+    for line, row in enumerate(manifest.read(path, COLUMNS, digest=False), start=2):
         clip_id, second = row["clip_id"], row["second"]
         if not (second.isascii() and second.isdecimal() and len(second) < 10):
             raise ValueError(

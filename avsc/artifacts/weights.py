@@ -1,6 +1,7 @@
 """data/weights/<name>: the parameters of an encoder, safetensors or a torch state dict.
 
-A safetensors file may name the classes of a tagger in its metadata: classes = JSON list.
+A safetensors file may name the classes of a tagger in its metadata: classes = JSON list. Files of
+`pretrain` and `finetune` have one key instead, avsc = JSON object of classes and a digest of all.
 Pretrained parameters lie in a folder, as transformers and timm save it, or in the cache of the
 Hugging Face hub; `files_of` finds what was loaded from there.
 """
@@ -13,7 +14,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 import huggingface_hub
 import torch
@@ -24,7 +25,16 @@ from torch import Tensor
 
 from avsc import spelling
 from avsc.artifacts import whole
+from avsc.artifacts.damage import (
+    HEAL,
+    DamagedError,
+    NotReadError,
+    damaged,
+    probe,
+    refuse_system_error,
+)
 
+SEAL = "avsc"
 UNREADABLE = (  # what safetensors, json and torch's unpickler raise on damaged files
     SafetensorError,
     UnpicklingError,
@@ -68,8 +78,19 @@ def write(
 ) -> None:
     """Write a state dict and the names of its classes; `converted`: of somebody else's training."""
     tensors = {k: v.detach().cpu().contiguous() for k, v in state.items()}
-    more = CONVERTED if converted else {}
-    whole.write(path, save(tensors, metadata={"classes": json.dumps(list(classes)), **more}))
+    about = {"classes": list(classes)} | (CONVERTED if converted else {})
+    whole.write(path, save(tensors, metadata=sealed(tensors, about)))
+
+
+def sealed(state: Mapping[str, Tensor], about: Mapping[str, Any]) -> dict[str, str]:
+    """Return the metadata of a safetensors file: `about`, and the digest of it and the tensors.
+
+    It has one key, because safetensors writes several in random order.
+    """
+    own = {k: v for k, v in about.items() if k != "sha256"}
+    parts = [state_digest(state), json.dumps(own, sort_keys=True)]
+    own["sha256"] = hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    return {SEAL: json.dumps(own, sort_keys=True)}
 
 
 def trained_here(path: Path) -> bool:
@@ -78,7 +99,8 @@ def trained_here(path: Path) -> bool:
         return False
     with safe_open(path, "pt") as f:
         metadata = f.metadata() or {}
-    return "classes" in metadata and metadata.get("made_by") != CONVERTED["made_by"]
+    about = json.loads(metadata[SEAL]) if SEAL in metadata else metadata
+    return "classes" in about and about.get("made_by") != CONVERTED["made_by"]
 
 
 def digest(path: Path) -> str:
@@ -103,6 +125,7 @@ def read(path: Path, *, sha256: str | None = None) -> tuple[dict[str, Tensor], l
 
     Raises:
         FileNotFoundError: if there is no such file.
+        NotReadError: if the system cannot read it.
         ValueError: if the digest differs or the file holds something else, quantized tensors among
             it: what their numbers stand for is not known here.
     """
@@ -122,10 +145,14 @@ def _read(path: Path) -> tuple[dict[str, Tensor], list[str] | None]:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # a strange pickle protocol is no more than a warning
             state = torch.load(path, map_location="cpu", weights_only=True)
+    except (DamagedError, NotReadError):
+        raise
     except (*UNREADABLE, Warning) as error:
+        refuse_system_error(path, error)
         raise ValueError(
             f"{path} holds no weights that are safe to read ({_cause(error)}); expected a whole "
-            "<name>.safetensors, or a state dict that torch.save wrote: fetch it again"
+            "<name>.safetensors, or a state dict that torch.save wrote: fetch it again, or, if a "
+            f"stage wrote it, {HEAL}"
         ) from error
     for wrapper in ("state_dict", "model"):
         if isinstance(state, dict) and isinstance(state.get(wrapper), dict):
@@ -156,9 +183,16 @@ def _cause(error: Exception) -> str:
 
 
 def _safe(path: Path) -> tuple[dict[str, Tensor], list[str] | None]:
+    probe(path)
     with safe_open(path, "pt") as f:
-        stated = (f.metadata() or {}).get("classes")
+        about = f.metadata() or {}
         state = {k: f.get_tensor(k) for k in f.keys()}  # noqa: SIM118 (no mapping)
+    if SEAL in about:
+        own = json.loads(about[SEAL])
+        if about != sealed(state, own):
+            raise damaged(path, "its content does not have the sha256 that it says")
+        return state, own["classes"]
+    stated = about.get("classes")
     classes = json.loads(stated) if stated else None
     if stated and not (isinstance(classes, list) and all(isinstance(c, str) for c in classes)):
         raise ValueError(f"its classes are {stated[:80]!r}, no list of names")
@@ -260,6 +294,6 @@ def _remedy(path: Path) -> str:
     if path.with_name(f"{path.name}.dvc").is_file():
         return f"fetch the shared file with `dvc pull {path}`"
     return (
-        f"put the file there and run `dvc add {path}` to share it with clones, or set weights: "
-        "pretrained (hub) or random"
+        f"run `dvc repro` if a stage writes it, or put the file there and run `dvc add {path}` to "
+        "share it with clones, or set weights: pretrained (hub) or random"
     )

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from avsc.cli.cache_check import check_cache
 from avsc.cli.telling import FAILED, USAGE, line, stop
 
 
@@ -18,14 +19,28 @@ def check(
         Path | None,
         typer.Option(file_okay=False, help="of the data set", show_default="index.root"),
     ] = None,
+    cache: Annotated[
+        bool, typer.Option("--cache", help="check outputs of stages and DVC's cache instead")
+    ] = False,
+    heal: Annotated[
+        bool, typer.Option("--heal", help="with --cache: remove damaged files that a stage makes")
+    ] = False,
 ) -> None:
     """Check the data set of params.yaml as `dvc repro` would, and say all that is wrong at once.
 
     The csv files are validated, every file that they name must be there, and each is opened: sounds
     are read in full, of pictures the first is decoded.
 
-    Exits with 0 if the data set is whole, with 1 if it is not.
+    With --cache, every output of a stage and every object in DVC's cache is read and compared with
+    its digest instead. --heal removes damaged ones from both, so that `dvc repro` makes them again.
+
+    Exits with 0 if all is whole or healed, with 1 if it is not.
     """
+    if heal and not cache:
+        stop("--heal needs --cache; a data set is healed by fetching it again", code=USAGE)
+    if cache:
+        check_cache(project, heal=heal)
+        return
     from avsc import params
     from avsc.datasets import tau
     from avsc.datasets.offenders import REMEDY

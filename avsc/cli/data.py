@@ -108,4 +108,11 @@ taught(
     "avsc data fetch --to /disk/tau2021 --discard-archives --accept-licence",
     "avsc data fetch evaluation",
 )
-taught(app, check, "avsc data check", "avsc data check --root /disk/tau2021")
+taught(
+    app,
+    check,
+    "avsc data check",
+    "avsc data check --root /disk/tau2021",
+    "avsc data check --cache",
+    "avsc data check --cache --heal",
+)

@@ -49,7 +49,9 @@ class Encoder:
 
 
 def contents(directory):
-    return {p.name: p.read_bytes() for p in directory.iterdir()}
+    """Return all files; the list of shards, which holds the folder's name, by its content."""
+    files = {p.name: p.read_bytes() for p in directory.iterdir()}
+    return files | {shard.LIST: list(shard.listed(directory).values())}
 
 
 IDS = [f"clip{i}" for i in range(40)]

@@ -19,13 +19,16 @@ def test_named_columns_come_back_and_others_stay_out(tmp_path):
 
 
 def test_other_columns_are_refused(tmp_path):
-    (tmp_path / "m.csv").write_text("clip_id,scene\na,park\n")
-    with pytest.raises(ValueError, match=r"has columns \['clip_id', 'scene'\], expected"):
+    (tmp_path / "m.csv").write_bytes(manifest.sealed(b"clip_id,scene,\na,park,\n"))
+    with pytest.raises(
+        ValueError, match=r"has columns \['clip_id', 'scene', 'sha256 .*'\], expected"
+    ):
         manifest.read(tmp_path / "m.csv", manifest.LABELS)
 
 
-@pytest.mark.parametrize("row", ["a,why,more", "a"])
+@pytest.mark.parametrize("row", ["a,why,more,", "a,"])
 def test_a_ragged_row_is_named_by_its_line(tmp_path, row):
-    (tmp_path / "m.csv").write_text(f"clip_id,cause\na,b\n{row}\n")
-    with pytest.raises(ValueError, match=r"m\.csv:3 has not 2 fields"):
+    content = f"clip_id,cause,\na,b,\n{row}\n".encode()
+    (tmp_path / "m.csv").write_bytes(manifest.sealed(content))
+    with pytest.raises(ValueError, match=r"m\.csv:3 has [24] fields, expected 3"):
         manifest.read(tmp_path / "m.csv", manifest.QUARANTINE)

@@ -36,7 +36,7 @@ def test_a_config_that_was_changed_is_refused(model):
 
 def test_a_config_without_digests_is_refused(model):
     (model / "config.json").write_text(json.dumps({"head": "early"}))
-    with pytest.raises(ValueError, match=r"has not both of sha256, weights_sha256"):
+    with pytest.raises(ValueError, match=r"lacks folder or sha256"):
         models.read(model)
 
 
@@ -57,3 +57,9 @@ def test_weights_that_are_not_finite_are_refused_by_name(tmp_path, value):
     models.write(tmp_path / "m", {"w": torch.tensor([0.0, value])}, {})
     with pytest.raises(ValueError, match=r"weights\.safetensors is damaged \(w holds NaN or infin"):
         models.read(tmp_path / "m")
+
+
+def test_a_model_of_another_experiment_is_refused(model):
+    model.rename(model.with_name("other"))
+    with pytest.raises(ValueError, match=r"config\.json was written for 'm', expected 'other'"):
+        models.read(model.with_name("other"))

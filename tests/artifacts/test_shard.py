@@ -1,9 +1,11 @@
 import errno
+import fcntl
 
 import numpy as np
 import pytest
 
 from avsc.artifacts import shard
+from tests.artifacts import toy_shards
 
 CLIPS = {
     "a": ("key-a", {"embedding": np.arange(6, dtype=np.float32).reshape(3, 2)}),
@@ -13,7 +15,9 @@ CLIPS = {
 
 @pytest.fixture
 def path(tmp_path):
-    shard.write(tmp_path / "0a.h5", CLIPS, about={"scope": "segment"}, quarantined={"z": "no moov"})
+    toy_shards.write(
+        tmp_path / "0a.h5", CLIPS, about={"scope": "segment"}, quarantined={"z": "no moov"}
+    )
     return tmp_path / "0a.h5"
 
 
@@ -28,7 +32,7 @@ def test_rows_of_several_shards_come_back_in_the_order_asked_for(tmp_path):
     parts = {c: np.full((n, 2), n, np.float32) for n, c in enumerate("abc", start=1)}
     for name, clips in {"x": "ac", "y": "b"}.items():
         content = {c: (f"key-{c}", {"embedding": parts[c]}) for c in clips}
-        shard.write(tmp_path / f"{name}.h5", content, about={}, quarantined={})
+        toy_shards.write(tmp_path / f"{name}.h5", content, about={}, quarantined={})
     rows, count = shard.read(tmp_path, ["c", "b"], "embedding")
     np.testing.assert_array_equal(rows, np.concatenate([parts["c"], parts["b"]]))
     assert count.tolist() == [3, 2]
@@ -37,7 +41,7 @@ def test_rows_of_several_shards_come_back_in_the_order_asked_for(tmp_path):
 def test_shards_of_different_shapes_in_one_folder_are_refused(tmp_path):
     for name, width in {"x": 2, "y": 3}.items():
         content = {name: (name, {"embedding": np.ones((1, width), np.float32)})}
-        shard.write(tmp_path / f"{name}.h5", content, about={}, quarantined={})
+        toy_shards.write(tmp_path / f"{name}.h5", content, about={}, quarantined={})
     with pytest.raises(
         ValueError, match=r"y\.h5 holds embedding of \(3,\) float32, others .* \(2,\)"
     ):
@@ -60,7 +64,7 @@ def test_a_shard_says_what_it_holds(path):
 def test_a_clip_may_lack_an_array_that_another_has(tmp_path):
     views = {"views": np.ones((3, 4, 2), dtype=np.float32)}
     clips = {"a": CLIPS["a"], "b": ("key-b", CLIPS["b"][1] | views)}
-    shard.write(tmp_path / "v.h5", clips, about={}, quarantined={})
+    toy_shards.write(tmp_path / "v.h5", clips, about={}, quarantined={})
     with shard.reading(tmp_path / "v.h5") as s:
         assert list(s.clip("a")) == ["embedding"]
         np.testing.assert_array_equal(s.clip("b")["views"], views["views"])
@@ -70,12 +74,12 @@ def test_a_clip_may_lack_an_array_that_another_has(tmp_path):
 
 def test_the_same_input_gives_the_same_bytes(path, tmp_path):
     again = tmp_path / "again" / "0a.h5"
-    shard.write(again, CLIPS, about={"scope": "segment"}, quarantined={"z": "no moov"})
+    toy_shards.write(again, CLIPS, about={"scope": "segment"}, quarantined={"z": "no moov"})
     assert again.read_bytes() == path.read_bytes()
 
 
 def test_a_shard_of_quarantined_clips_only_is_read_as_empty(tmp_path):
-    shard.write(tmp_path / "e.h5", {}, about={}, quarantined={"z": "why"})
+    toy_shards.write(tmp_path / "e.h5", {}, about={}, quarantined={"z": "why"})
     with shard.reading(tmp_path / "e.h5") as s:
         assert (s.clip_id, s.names, s.quarantined) == ([], [], {"z": "why"})
 
@@ -112,7 +116,7 @@ def test_a_shard_of_another_version_is_refused(path):
 
 def test_a_truncated_shard_is_named(path):
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(ValueError, match=r"0a\.h5 is damaged .*delete it and run `dvc repro`"):
+    with pytest.raises(ValueError, match=r"0a\.h5 is damaged .*run `avsc data check --cache --he"):
         shard.read(path.parent, ["a"], "embedding")
 
 
@@ -133,4 +137,51 @@ def test_an_unfinished_shard_is_no_shard(path, monkeypatch):
     expected = r"0c\.h5 could not be written \(No space left on device\), expected room on a disk"
     with pytest.raises(OSError, match=expected):
         shard.write(path.with_name("0c.h5"), CLIPS, about={}, quarantined={})
-    assert list(path.parent.iterdir()) == [path]
+    assert list(path.parent.glob("*.h5")) == [path]
+
+
+def test_zeros_in_place_of_rows_and_their_checksum_are_found(path):
+    content, rows = path.read_bytes(), CLIPS["a"][1]["embedding"].tobytes()
+    at = content.index(rows)
+    end = content.index(CLIPS["b"][1]["embedding"].tobytes()) + 20  # with the checksum of 4 bytes
+    path.write_bytes(content[:at] + bytes(end - at) + content[end:])
+    with pytest.raises(
+        ValueError, match=r"0a\.h5 is damaged \(its sha256 is .*, shards\.json says"
+    ):
+        shard.read(path.parent, ["a"], "embedding")
+
+
+def test_a_shard_that_changes_after_it_was_checked_is_checked_again(path):
+    shard.read(path.parent, ["a"], "embedding")
+    content = path.read_bytes()
+    path.write_bytes(content[:-9] + bytes([content[-9] ^ 1]) + content[-8:])
+    with pytest.raises(ValueError, match=r"0a\.h5 is damaged"):
+        shard.read(path.parent, ["a"], "embedding")
+
+
+def test_a_lost_shard_is_not_taken_for_clips_in_quarantine(path):
+    toy_shards.write(path.with_name("0b.h5"), {"c": CLIPS["a"]})
+    path.unlink()
+    with pytest.raises(FileNotFoundError, match=r"lacks 1 of 2 shards, the first 0a\.h5; run `dvc"):
+        shard.read(path.parent, ["c"], "embedding")
+
+
+def test_a_folder_without_its_list_is_incomplete(path):
+    (path.parent / shard.LIST).unlink()
+    with pytest.raises(FileNotFoundError, match=r"lacks shards\.json: its stage has not ended, or"):
+        shard.read(path.parent, ["a"], "embedding")
+
+
+def test_shards_that_were_written_for_another_folder_are_refused(path, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    for name in (path.name, shard.LIST):
+        (other / name).write_bytes(path.with_name(name).read_bytes())
+    with pytest.raises(ValueError, match=r"shards\.json was written for '.*', expected 'other'"):
+        shard.read(other, ["a"], "embedding")
+
+
+def test_a_shard_is_read_while_another_program_locks_it(path):
+    with path.open("rb") as f:
+        fcntl.flock(f, fcntl.LOCK_EX)
+        assert shard.read(path.parent, ["a"], "embedding")[1].tolist() == [3]

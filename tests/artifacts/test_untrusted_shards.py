@@ -124,7 +124,7 @@ def test_an_attribute_of_free_length_is_refused_unread(path):
     def change(f):
         f.attrs["scope"] = "segment"
 
-    refused(altered(path, change), "attribute 'scope' of object, expected a text of fixed length")
+    refused(altered(path, change), "attribute 'scope' is object, expected a text of fixed length")
 
 
 def test_a_file_of_an_hdf5_version_without_checksums_is_refused(tmp_path):

@@ -167,18 +167,56 @@ def test_a_clip_that_a_manifest_has_twice_is_refused(tmp_path):
         manifest.read(tmp_path / "media.csv", manifest.MEDIA)
 
 
-def test_a_manifest_cut_off_in_its_last_cell_is_refused(tmp_path):
+def test_a_manifest_without_a_digest_is_refused(tmp_path):
     path = tmp_path / "media.csv"
-    manifest.write(path, manifest.MEDIA, [MEDIA_ROW])
-    path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(ValueError, match=r"media\.csv is cut off in its last line"):
+    path.write_text(f"{','.join(manifest.MEDIA)}\n")
+    with pytest.raises(ValueError, match=r"media\.csv has no digest as the name of its last col"):
         manifest.read(path, manifest.MEDIA)
 
 
-def test_a_manifest_that_is_no_text_is_refused(tmp_path):
-    (tmp_path / "media.csv").write_bytes(b"\xff\xfe\n")
-    with pytest.raises(ValueError, match=r"media\.csv is damaged \('utf-8' codec"):
-        manifest.read(tmp_path / "media.csv", manifest.MEDIA)
+def test_every_flipped_bit_of_labels_is_found(tmp_path):
+    path = tmp_path / "labels_test.csv"
+    row = {"clip_id": "a", "scene_label": "bus", "city": "x", "location": "x-1", "split": "test"}
+    manifest.write(path, manifest.LABELS, [row])
+    content = path.read_bytes()
+    for at in range(len(content)):
+        for bit in range(8):
+            path.write_bytes(content[:at] + bytes([content[at] ^ 1 << bit]) + content[at + 1 :])
+            with pytest.raises(ValueError, match=r"labels_test\.csv (is damaged|has no digest)"):
+                manifest.read(path, manifest.LABELS)
+
+
+def test_a_table_that_is_cut_off_is_refused(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text(",".join(truth.COLUMNS))
+    with pytest.raises(ValueError, match=r"t\.csv is cut off in its last line; correct it"):
+        truth.read(path)
+
+
+def test_a_table_that_is_no_text_is_refused(tmp_path):
+    (tmp_path / "t.csv").write_bytes(b"\xff\xfe\n")
+    with pytest.raises(ValueError, match=r"t\.csv is no csv in UTF-8 \('utf-8' codec.*correct it"):
+        truth.read(tmp_path / "t.csv")
+
+
+def test_truth_of_your_own_needs_no_digest_and_that_of_the_demo_has_one(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("clip_id,second,events,objects\na,0,horn;bell,\n")
+    own = truth.read(path)
+    assert own == {("a", 0): {"events": {"horn", "bell"}, "objects": set()}}
+    truth.seal(path)
+    assert truth.read(path) == own
+    path.write_bytes(path.read_bytes().replace(b"bell", b"ball"))
+    with pytest.raises(ValueError, match=r"t\.csv is damaged \(its content does not have the sha"):
+        truth.read(path)
+
+
+def test_predictions_under_the_name_of_another_system_are_refused(tmp_path):
+    rows = predictions.Predictions(["a"], [0], np.ones((1, 1)), ("bus",))
+    predictions.write(tmp_path / "p/one.parquet", {"val": rows})
+    (tmp_path / "p/other.parquet").write_bytes((tmp_path / "p/one.parquet").read_bytes())
+    with pytest.raises(ValueError, match=r"other\.parquet was written as p/one, expected p/other"):
+        predictions.read(tmp_path / "p/other.parquet", "val")
 
 
 @pytest.mark.parametrize("second", ["", "-1", "1.5", "٣", "9" * 5000])

@@ -15,10 +15,11 @@ import torch
 from PIL import Image
 
 from avsc import prediction, recording, trained
-from avsc.artifacts import manifest, media, models, shard
+from avsc.artifacts import manifest, media, models
 from avsc.cli import predict as command
 from avsc.cli import telling
 from tests import params_files
+from tests.artifacts import toy_shards
 from tests.cli.conftest import PARAMS, SCENES
 
 DECODE = {"sample_rate": 16000, "short_side_px": 32, "jpeg_quality": 90}
@@ -390,7 +391,7 @@ def test_embeddings_made_with_other_parameters_are_noticed(trained_once, tmp_pat
     root = shutil.copytree(trained_once, tmp_path / "project")
     params = json.dumps(PARAMS["embed"]["logmel"] | {"n_mels": 3})
     clips = {"a": ("0" * 64, {"embedding": np.zeros((1, 3), np.float32)})}
-    shard.write(
+    toy_shards.write(
         root / "data/embeddings/logmel/a.h5", clips, about={"params": params}, quarantined={}
     )
     with pytest.raises(ValueError, match=r"was made with .*'n_mels': 3.* params.yaml now says"):
@@ -402,7 +403,7 @@ def test_the_length_of_clips_may_differ_from_that_of_the_data_set(trained_once, 
     root = shutil.copytree(trained_once, tmp_path / "project")
     clip = media.arrays(np.zeros((1, 2, 16000), np.float32), [b"jpeg"])
     about = {"params": json.dumps(DECODE | {"seconds": 10})}
-    shard.write(root / "data/media/a.h5", {"a": ("0" * 64, clip)}, about=about, quarantined={})
+    toy_shards.write(root / "data/media/a.h5", {"a": ("0" * 64, clip)}, about=about, quarantined={})
     assert dict(trained.load("sound", root).decode) == DECODE
     params = params_files.read(root)
     params["decode"]["short_side_px"] = 64

@@ -67,14 +67,14 @@ def test_of_a_damaged_data_set_comes_an_index_or_the_list_of_its_faults(data_set
             assert inside in (data_set / row.video).resolve().parents
 
 
-# manifests
+# manifests, each with the digest of what the damage left
 
-MEDIA = "clip_id,fold,audio,video,audio_sha256,video_sha256\n" + "".join(
-    f"{c},{fold},audio/{c}.wav,video/{c}.mp4,{i:064x},{i + 9:064x}\n"
+MEDIA = "clip_id,fold,audio,video,audio_sha256,video_sha256,\n" + "".join(
+    f"{c},{fold},audio/{c}.wav,video/{c}.mp4,{i:064x},{i + 9:064x},\n"
     for i, (c, fold) in enumerate([("a", "train"), ("b", "test"), ("c", "train")])
 )
-LABELS = "clip_id,scene_label,city,location,split\n" + "".join(
-    f"{c},{scene},lyon,lyon-{i},{('train', 'val')[i % 2]}\n"
+LABELS = "clip_id,scene_label,city,location,split,\n" + "".join(
+    f"{c},{scene},lyon,lyon-{i},{('train', 'val')[i % 2]},\n"
     for i, (c, scene) in enumerate(zip("abc", SCENES, strict=True))
 )
 
@@ -82,7 +82,7 @@ LABELS = "clip_id,scene_label,city,location,split\n" + "".join(
 @cases(TEXT, share=0.4)
 def test_a_damaged_media_csv_is_refused_or_names_files_inside_the_root(folder, damage, seed):
     path = folder / "media.csv"
-    path.write_bytes(damage(MEDIA.encode(), LABELS.encode(), Random(seed)))
+    path.write_bytes(manifest.sealed(damage(MEDIA.encode(), LABELS.encode(), Random(seed))))
     for row in only_documented(lambda p: manifest.read(p, manifest.MEDIA), path) or []:
         for kind in ("audio", "video"):
             file = (folder / "root" / row[kind]).resolve()
@@ -92,7 +92,7 @@ def test_a_damaged_media_csv_is_refused_or_names_files_inside_the_root(folder, d
 @cases(TEXT, share=0.4)
 def test_a_damaged_labels_csv_is_refused_or_has_each_clip_once_in_a_split(folder, damage, seed):
     path = folder / "labels.csv"
-    path.write_bytes(damage(LABELS.encode(), MEDIA.encode(), Random(seed)))
+    path.write_bytes(manifest.sealed(damage(LABELS.encode(), MEDIA.encode(), Random(seed))))
     rows = only_documented(lambda p: manifest.read(p, manifest.LABELS), path) or []
     assert {row["split"] for row in rows} <= {"train", "val", "test"}
     assert len({row["clip_id"] for row in rows}) == len(rows)

@@ -12,10 +12,11 @@ import torch
 import avsc.encoders
 import avsc.heads
 from avsc import embedding
-from avsc.artifacts import media, shard
+from avsc.artifacts import media
 from avsc.media import decode
 from avsc.training import loop, system
 from avsc.training.folds import Fold
+from tests.artifacts import toy_shards
 
 SECONDS, SHARED, FPS, RATE = 3, 1, 5, 48000
 ENCODERS = avsc.encoders.names()
@@ -55,7 +56,7 @@ def library(tmp_path_factory):
         paths = directory / f"{name}.wav", directory / f"{name}.mp4"
         clip = decode(*paths, seconds=SECONDS, short_side_px=48, jpeg_quality=95)
         clips[name] = (name, media.arrays(clip.waveform, clip.pictures))
-    shard.write(directory / "media/a.h5", clips, about={}, quarantined={})
+    toy_shards.write(directory / "media/a.h5", clips, about={}, quarantined={})
     return media.Library(directory / "media")
 
 

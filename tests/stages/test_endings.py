@@ -10,6 +10,7 @@ import pytest
 
 from avsc.artifacts import media, shard
 from tests import params_files
+from tests.artifacts import toy_shards
 from tests.pipeline.project import ROOT
 from tests.stages import toy_clips, toy_scenes, toy_study
 
@@ -62,7 +63,7 @@ def finetune(root):
         clips = {c: (s.key[c], s.clip(c)) for c in s.clip_id}
     key, arrays = clips["train29"]
     clips["train29"] = key, media.arrays(arrays["waveform"], [b"no jpeg"] * toy_scenes.SECONDS)
-    shard.write(path, clips, about={}, quarantined={})
+    toy_shards.write(path, clips, about={}, quarantined={})
     (root / "data/media/m.h5").unlink()
     return {"finetune": {"it": toy_scenes.BLOCK}}, "no jpeg|cannot identify"
 

@@ -6,8 +6,9 @@ import logging
 import numpy as np
 import yaml
 
-from avsc.artifacts import manifest, shard
+from avsc.artifacts import manifest
 from stages import pseudo_label
+from tests.artifacts import toy_shards
 
 CLASSES = 100
 
@@ -20,7 +21,7 @@ def write(root, objects):
     for kind in ("ears", "eyes"):
         arrays = {c: (f"key of {c}", {"logits": logits[i : i + 1]}) for i, c in enumerate(clips)}
         about = {"scope": "segment", "classes": json.dumps([f"k{j}" for j in range(CLASSES)])}
-        shard.write(root / f"data/embeddings/{kind}/s.h5", arrays, about=about, quarantined={})
+        toy_shards.write(root / f"data/embeddings/{kind}/s.h5", arrays, about=about, quarantined={})
     files = {"audio": "a.wav", "video": "a.mp4", "audio_sha256": "0" * 64, "video_sha256": "0" * 64}
     rows = [{"clip_id": c, "fold": "train" if c != "c0" else "test"} | files for c in clips]
     manifest.write(root / "data/manifest/media.csv", manifest.MEDIA, rows)

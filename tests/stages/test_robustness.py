@@ -8,6 +8,7 @@ from avsc.artifacts.disturbances import Disturbance
 from avsc.training.system import predict
 from stages import robustness
 from tests import params_files
+from tests.artifacts import toy_shards
 
 CLIPS = {"train": [f"t{i}" for i in range(6)], "val": ["v0", "v1"], "test": ["x0", "x1"]}
 EVERY = [c for clips in CLIPS.values() for c in clips]
@@ -22,7 +23,7 @@ def embeddings(directory, clips, *, seed, dim, scope="segment"):
     arrays = {c: (c, {"embedding": rng.normal(3, 2, size).astype(np.float32)}) for c in clips}
     modality = "audio" if directory.name == "ears" else "video"
     about = {"scope": scope, "modality": modality}
-    shard.write(directory / "a.h5", arrays, about=about, quarantined={})
+    toy_shards.write(directory / "a.h5", arrays, about=about, quarantined={})
 
 
 def bundle(project):

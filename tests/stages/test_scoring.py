@@ -2,7 +2,6 @@
 
 import csv
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 import yaml
 
 from avsc import evaluation
-from avsc.artifacts import manifest, predictions
+from avsc.artifacts import manifest, predictions, sealed_json
 from avsc.artifacts.predictions import Predictions
 from avsc.training.strategies.calibration import fit_temperature
 from stages import compare, fusion, score, score_study
@@ -272,10 +271,11 @@ def test_a_grid_stands_beside_published_scores_and_those_of_the_validation_fold(
     params_files.write(Path(), params_files.read(Path()) | {"study": {"rates": study}})
     out = Path("data/studies/rates")
     out.mkdir(parents=True)
+    one = {s: predictions.read(Path("data/predictions/one.parquet"), s) for s in ("val", "test")}
     for key in "ab":
-        shutil.copy("data/predictions/one.parquet", out / f"{key}.parquet")
+        predictions.write(out / f"{key}.parquet", one)
     cells = [{"cell": f"lr={lr}", "seed": 1, "key": key} for lr, key in ((1, "a"), (2, "b"))]
-    (out / "cells.json").write_text(json.dumps(cells))
+    sealed_json.write(out / "cells.json", {"cells": cells})
     score_study.main("rates")
     rows = table("metrics/studies/rates.csv")
     assert [(r["cell"], r["published_accuracy"]) for r in rows] == [("lr=1", ""), ("lr=2", "77.0")]

@@ -65,7 +65,7 @@ def from_nothing(asked=STUDY):
 
 def test_a_table_has_a_file_of_predictions_for_each_cell_and_seed(trained, capsys):
     files = run()
-    index = json.loads(files.pop("cells.json"))
+    index = json.loads(files.pop("cells.json"))["cells"]
     cells = [(row, seed) for row in STUDY["rows"] for seed in STUDY["seeds"]]
     assert [(c["cell"], c["seed"]) for c in index] == cells
     assert {f"{c['key']}.parquet" for c in index} == set(files)

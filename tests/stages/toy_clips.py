@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from avsc.artifacts import manifest, media, shard
+from avsc.artifacts import manifest, media
+from tests.artifacts import toy_shards
 
 EYES = {
     "encoder": "timm_image",
@@ -46,7 +47,7 @@ def write(data: Path, fold: Mapping[str, str], clips: Mapping[str, Mapping[str, 
     manifest.write(data / "manifest/media.csv", manifest.MEDIA, rows)
     keyed = {c: (f"key of {c}", arrays) for c, arrays in clips.items()}
     lost = dict.fromkeys(fold.keys() - clips.keys(), "cut off")
-    shard.write(data / "media/m.h5", keyed, about={}, quarantined=lost)
+    toy_shards.write(data / "media/m.h5", keyed, about={}, quarantined=lost)
     (data / "weights").mkdir()
     for name in ("none", "random"):
         (data / "weights" / name).write_text(f"{name}\n")

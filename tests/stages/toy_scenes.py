@@ -5,7 +5,8 @@ import io
 import numpy as np
 from PIL import Image
 
-from avsc.artifacts import manifest, media, shard
+from avsc.artifacts import manifest, media
+from tests.artifacts import toy_shards
 
 SECONDS = 2
 SCENES = ("bus", "park")
@@ -87,4 +88,4 @@ def made_up(root, *, train, val):
             clips[clip_id] = (clip_id, decoded(scene, [i, len(split)]))
     rows.append(rows[0] | {"clip_id": "in quarantine"})
     manifest.write(root / "data/manifest/labels_train.csv", manifest.LABELS, rows)
-    shard.write(root / "data/media/a.h5", clips, about={}, quarantined={})
+    toy_shards.write(root / "data/media/a.h5", clips, about={}, quarantined={})

@@ -4,8 +4,9 @@ import json
 
 import numpy as np
 
-from avsc.artifacts import bundles, manifest, shard
+from avsc.artifacts import bundles, manifest
 from tests import params_files
+from tests.artifacts import toy_shards
 
 CLIPS = {"train": [f"t{i}" for i in range(12)], "val": ["v0", "v1"], "test": ["x0", "x1"]}
 BASE = {
@@ -35,7 +36,7 @@ def embeddings(directory, *, seed, dim):
     arrays = {c: (c, {"embedding": rng.normal(3, 2, (3, dim)).astype(np.float32)}) for c in clips}
     modality = {"ears": "audio", "eyes": "video"}[directory.name]
     about = {"scope": "segment", "modality": modality}
-    shard.write(directory / "a.h5", arrays, about=about, quarantined={})
+    toy_shards.write(directory / "a.h5", arrays, about=about, quarantined={})
     root = directory.parent
     if (root / "eyes").is_dir():
         bundles.write(root / "av", [root / "ears", root / "eyes"])
