@@ -27,7 +27,14 @@ from avsc.artifacts import (
 )
 from avsc.artifacts.damage import NotReadError, digests
 
-READERS: dict[str, Callable[[Path], object]] = {  # what checks the digest inside an output
+Reader = Callable[[Path], object]
+OF_SHARDS: dict[str, Reader] = {  # what checks the digest inside a file of a folder of shards
+    "shards.json": lambda path: shard.listed(path.parent),
+    "*.h5": lambda path: shard.check(path, shard.listed(path.parent)[path]),
+    "disturbances.json": lambda path: disturbances.read(path.parent),
+    "bundle.json": sealed_json.read,
+}
+READERS: dict[str, Reader] = {  # and inside any other output
     "data/manifest/media.csv": partial(manifest.read, columns=manifest.MEDIA),
     "data/manifest/labels_*.csv": partial(manifest.read, columns=manifest.LABELS),
     "data/quarantine.csv": partial(manifest.read, columns=manifest.QUARANTINE),
@@ -39,17 +46,10 @@ READERS: dict[str, Callable[[Path], object]] = {  # what checks the digest insid
     "data/robustness/*/*.parquet": partial(predictions.read, split="test"),
     "data/robustness/*/disturbances.json": lambda path: disturbances.read(path.parent),
     "data/models/*/config.json": lambda path: models.read(path.parent),
-    "data/*/*/bundle.json": sealed_json.read,
     "data/weights/*.safetensors": weights.read,
-} | {
-    f"data/{folder}/{name}": read
-    for folder in ("media", "embeddings/*", "disturbed/*", "embeddings/*/*", "disturbed/*/*")
-    for name, read in (
-        ("shards.json", lambda path: shard.listed(path.parent)),
-        ("*.h5", lambda path: shard.check(path, shard.listed(path.parent)[path])),
-        ("disturbances.json", lambda path: disturbances.read(path.parent)),
-    )
 }
+for folder in ("media", "embeddings/*", "disturbed/*", "embeddings/*/*", "disturbed/*/*"):
+    READERS |= {f"data/{folder}/{name}": read for name, read in OF_SHARDS.items()}
 BY_HAND = "no stage makes it: put a good copy in its place, run `dvc add`, or delete and `dvc pull`"
 
 

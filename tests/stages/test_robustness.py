@@ -46,6 +46,7 @@ def project(tmp_path, monkeypatch):
     disturbances.write(data / "disturbed/ears", [NOISE])
     for encoder in ("eyes", "whole"):
         disturbances.write(data / f"disturbed/{encoder}", [])
+        toy_shards.list_again(data / f"disturbed/{encoder}")
     bundle(tmp_path)
     labels = [
         {"clip_id": c, "scene_label": "bus" if i % 2 else "park", "city": "x", "location": c}

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from avsc import experiment
-from avsc.artifacts import code_digests, predictions, pseudo_labels
+from avsc.artifacts import code_digests, manifest, predictions, pseudo_labels
 from avsc.params import ParamsError
 from stages import study
 from tests.stages import toy_study
@@ -122,7 +122,9 @@ def test_other_arrays_or_labels_train_the_cells_that_read_them(project, trained)
     assert found == from_nothing()
     trained.clear()
     labels = project / "data/manifest/labels_train.csv"
-    labels.write_text(labels.read_text().replace("t3,bus", "t3,park"))
+    rows = manifest.read(labels, manifest.LABELS)
+    changed = [r | ({"scene_label": "park"} if r["clip_id"] == "t3" else {}) for r in rows]
+    manifest.write(labels, manifest.LABELS, changed)
     run()
     assert len(trained) == 8
 
