@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from avsc.artifacts import metrics, predictions
+from avsc.artifacts import predictions, sealed_json
 from avsc.artifacts.extraction import WORK, link
 from avsc.artifacts.previous import Previous
 
@@ -44,7 +44,7 @@ def fill(
     made = {Path(name).stem for name in missing}
     for _ in make(made, store) if made else ():
         pass
-    metrics.write(store / INDEX, index)
+    sealed_json.write(store / INDEX, {"cells": list(index)})
     out.mkdir(parents=True, exist_ok=True)
     for path in (*out.iterdir(), *store.glob("*.parquet")):
         if path.name not in wanted:

@@ -94,7 +94,20 @@ def test_a_damaged_list_in_the_cache_is_a_warning_and_files_are_made_again(proje
     listing.chmod(0o644)
     listing.write_text(listing.read_text()[:-5])
     assert fetched(project, "a.h5") is None
-    assert "earlier output data/x is out of reach" in caplog.text
+    assert "made again: the list of data/x is damaged in DVC's cache" in caplog.text
+    assert not listing.exists()
+
+
+def test_a_damaged_file_in_the_cache_is_removed_and_made_again(project, caplog):
+    objects = [p for p in (project / ".dvc/cache").rglob("*") if p.is_file()]
+    (stored,) = (p for p in objects if p.read_bytes() == b"first")
+    stored.chmod(0o644)
+    stored.write_bytes(b"furst")
+    stored.chmod(0o444)  # DVC trusts it as it is
+    assert fetched(project, "a.h5") is None
+    assert "made again: data/x/a.h5 is damaged in DVC's cache" in caplog.text
+    assert not stored.exists()
+    assert fetched(project, "b.parquet") == b"second"
 
 
 def test_a_list_that_names_files_elsewhere_gives_none_of_them(project):
