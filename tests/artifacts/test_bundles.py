@@ -6,6 +6,7 @@ import os
 import pytest
 
 from avsc.artifacts import bundles
+from tests.artifacts import toy_shards
 
 
 @pytest.fixture
@@ -14,6 +15,7 @@ def root(tmp_path):
     for name in ("ast", "convnext", "clap"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "a.h5").write_bytes(name.encode())
+        toy_shards.list_again(tmp_path / name)
     return tmp_path
 
 
@@ -60,7 +62,7 @@ def test_where_files_cannot_be_linked_they_are_copied(root, monkeypatch):
     av = bundle(root, "av", "ast", "convnext")
     assert (av / "ast/a.h5").read_bytes() == b"ast"
     assert not (av / "ast/a.h5").samefile(root / "ast/a.h5")
-    assert {p.name for p in (av / "ast").iterdir()} == {"a.h5"}
+    assert {p.name for p in (av / "ast").iterdir()} == {"a.h5", "shards.json"}
 
 
 def test_a_full_disk_is_no_reason_to_copy(root, monkeypatch):

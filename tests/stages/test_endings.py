@@ -65,6 +65,7 @@ def finetune(root):
     clips["train29"] = key, media.arrays(arrays["waveform"], [b"no jpeg"] * toy_scenes.SECONDS)
     toy_shards.write(path, clips, about={}, quarantined={})
     (root / "data/media/m.h5").unlink()
+    toy_shards.list_again(root / "data/media")
     return {"finetune": {"it": toy_scenes.BLOCK}}, "no jpeg|cannot identify"
 
 

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import yaml
 
-from avsc.artifacts import bundles, manifest, shard
+from avsc.artifacts import bundles, manifest
 from stages import train
+from tests.artifacts import toy_shards
 from tests.pipeline.project import ROOT
 
 pytestmark = pytest.mark.slow
@@ -72,7 +73,7 @@ def project(tmp_path, monkeypatch):
             own = (centre[row["scene_label"]] + noise).astype(np.float32)
             arrays[row["clip_id"]] = (row["clip_id"], {"embedding": own})
         about = {"modality": modality, "scope": "segment"}
-        shard.write(Path(f"data/embeddings/{name}/a.h5"), arrays, about=about, quarantined={})
+        toy_shards.write(Path(f"data/embeddings/{name}/a.h5"), arrays, about=about, quarantined={})
     folder = Path("data/embeddings")
     bundles.write(folder / "both", [folder / "ears", folder / "eyes"])
     train.main("gated")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from avsc.artifacts import shard
+from tests.artifacts import toy_shards
 from tests.pipeline.faults.breaking import (
     contents,
     cut,
@@ -144,12 +145,16 @@ def test_embeddings_that_are_no_numbers_are_refused_by_the_name_of_their_clip(
     clip_id = max(clips)
     clips[clip_id][1]["embedding"][0, 0] = number
     content = path.read_bytes()
+    listed = path.with_name(shard.LIST)
+    list_before = listed.read_bytes()
     path.unlink()
-    shard.write(path, clips, about=about, quarantined={})
+    listed.unlink()
+    toy_shards.write(path, clips, about=about)
     try:
         message = told(run(project, stage))
     finally:
         damaged(path, content)
+        damaged(listed, list_before)
     assert repr(clip_id) in message
     assert f"embeddings/{encoder}" in message
     assert contents(project, outs) == before
