@@ -1,11 +1,12 @@
 """Bundles: entries in one folder, as links that cost no bytes."""
 
 import errno
+import json
 import os
 
 import pytest
 
-from avsc.artifacts import bundles
+from avsc.artifacts import bundles, sealed_json
 from tests.artifacts import toy_shards
 
 
@@ -86,5 +87,8 @@ def test_a_missing_entry_is_named(root):
 def test_a_damaged_index_is_refused_by_name(root, text):
     av = bundle(root, "av", "ast", "convnext")
     (av / "bundle.json").write_text(text)
-    with pytest.raises(ValueError, match=r"av/bundle\.json is damaged; delete .*av and run"):
+    with pytest.raises(ValueError, match=r"av/bundle\.json is damaged \(.*; run `avsc data check"):
+        bundles.inside(av)
+    sealed_json.write(av / "bundle.json", {"parts": json.loads(text or "0")})
+    with pytest.raises(ValueError, match=r"av/bundle\.json is damaged \(.*; run `avsc data check"):
         bundles.inside(av)
