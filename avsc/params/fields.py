@@ -12,7 +12,6 @@ A record is a frozen dataclass. The type of a field says what it takes: `int`, `
 Fields without a default are required.
 """
 
-import re
 import types
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
@@ -20,12 +19,10 @@ from functools import cache
 from typing import Annotated, Any, Literal, Protocol, Union, get_args, get_origin, get_type_hints
 
 from avsc import spelling
+from avsc.params.ranges import CHOICE, RANGE, allowed, choices, worded
 from avsc.params.yaml_file import At
 
 BAD = object()  # stands for a value that has a fault
-NUMBER = r"-?\d+(?:\.\d+)?"
-RANGE = re.compile(rf"(?:({NUMBER}) (<=?) )?x(?: (<=?|>=?) ({NUMBER}))?")
-CHOICE = re.compile(r"\w+(?: \| \w+)+")
 Pixels = Annotated[int, "x >= 1", "px"]
 Seconds = Annotated[int, "x >= 1", "s"] | None
 Quality = Annotated[int, "1 <= x <= 95"]
@@ -102,7 +99,7 @@ class Parser:
         return float(value) if kind is float else value
 
     def _wrong(self, kind: Any, value: Any, at: At, notes: tuple[Any, ...] = ()) -> Any:
-        known = [v for v in get_args(kind) if isinstance(v, str)] or _choices(notes)
+        known = [v for v in get_args(kind) if isinstance(v, str)] or choices(notes)
         near = spelling.nearest(value, known) if isinstance(value, str) else ""
         hint = f"; {near.replace(chr(39), '')}" if near else ""
         text = f"expected {describe(kind, notes)}, got {shown(value)}{hint}"
@@ -118,7 +115,7 @@ class Parser:
         for note in notes:
             if not isinstance(note, str):
                 self.faults += note.faults(value, at, self.tree)
-            elif not _allowed(note, found):
+            elif not allowed(note, found):
                 return self._wrong(kind, value, at, notes)
         return found
 
@@ -205,15 +202,15 @@ def describe(kind: Any, notes: tuple[Any, ...] = ()) -> str:
     if origin is Annotated:
         return describe(inner[0], inner[1:])
     texts = [n for n in notes if isinstance(n, str)]
-    ranges = [_range_text(n) for n in texts if RANGE.fullmatch(n)]
+    ranges = [worded(n) for n in texts if RANGE.fullmatch(n)]
     units = [n for n in texts if not RANGE.fullmatch(n) and not CHOICE.fullmatch(n)]
-    choices = _choices(notes)
+    offered = choices(notes)
     more = [text for n in notes if (text := getattr(n, "text", ""))]
     if origin in (Union, types.UnionType):
         named = [describe(o) for o in inner if o is not type(None)]
         text = " or ".join([*named, *(["null"] if _takes_none(kind) else [])])
-    elif origin is Literal or choices:
-        listed = [str(v) for v in inner] or choices
+    elif origin is Literal or offered:
+        listed = [str(v) for v in inner] or offered
         text = f"one of {', '.join(listed)}" if len(listed) > 2 else " or ".join(listed)
     elif origin in LISTS:
         text = f"a list, each {describe(inner[0])}"
@@ -228,49 +225,6 @@ def describe(kind: Any, notes: tuple[Any, ...] = ()) -> str:
     if more:
         return " ".join(more)
     return "".join([text, *(f" {r}" for r in ranges), *(f" ({u})" for u in units)])
-
-
-def _range_text(note: str) -> str:
-    match = RANGE.fullmatch(note)
-    assert match is not None
-    low, low_sign, sign, bound = match.groups()
-    if low is not None and bound is not None:
-        return f"from {low}{_open(low_sign)} to {bound}{_open(sign)}"
-    if low is not None:
-        return f"above {low}" if low_sign == "<" else f"from {low} on"
-    return {
-        ">": f"above {bound}",
-        ">=": f"from {bound} on",
-        "<": f"below {bound}",
-        "<=": f"up to {bound}",
-    }[sign]
-
-
-def _open(sign: str) -> str:
-    return " (excluded)" if sign == "<" else ""
-
-
-def _choices(notes: tuple[Any, ...]) -> list[str]:
-    return [v for n in notes if isinstance(n, str) and CHOICE.fullmatch(n) for v in n.split(" | ")]
-
-
-def _allowed(note: str, value: Any) -> bool:
-    """Return whether a value is in the range, or among the choices, that a text stands for."""
-    if CHOICE.fullmatch(note):
-        return value in note.split(" | ")
-    match = RANGE.fullmatch(note)
-    if match is None:
-        return True
-    low, low_sign, sign, bound = match.groups()
-    compare = {
-        "<": lambda a, b: a < b,
-        "<=": lambda a, b: a <= b,
-        ">": lambda a, b: a > b,
-        ">=": lambda a, b: a >= b,
-    }
-    return (low is None or compare[low_sign](float(low), value)) and (
-        bound is None or compare[sign](value, float(bound))
-    )
 
 
 def _takes_none(kind: Any) -> bool:
