@@ -119,6 +119,7 @@ def test_an_error_of_the_encoder_is_the_error_that_it_is_here(cluster, encoding)
     assert there.__suppress_context__
 
 
+@pytest.mark.nightly
 def test_a_worker_that_dies_while_it_opens_is_not_started_for_ever(cluster, encoding):
     with pytest.raises(Exception, match="3 workers ended before they were open; has every node"):
         extract(
@@ -136,6 +137,7 @@ def test_a_node_that_does_not_see_the_project_is_named(cluster, encoding, projec
         extract(Path("x"), KEYS, encoding(), about={}, execute=on(cluster, workers=1))
 
 
+@pytest.mark.nightly
 def test_a_cluster_that_never_has_room_ends_the_run(cluster, encoding, monkeypatch):
     import avsc.executors.ray as executor
     from avsc.executors._cluster import Share
@@ -147,6 +149,7 @@ def test_a_cluster_that_never_has_room_ends_the_run(cluster, encoding, monkeypat
         extract(Path("x"), KEYS, encoding(), about={}, execute=execute)
 
 
+@pytest.mark.nightly
 def test_run_whose_own_node_dies_says_so_and_the_next_one_goes_on(project):
     folder = tempfile.mkdtemp(prefix="ray")
 
