@@ -5,6 +5,9 @@ DEV := .venv/installed-dev
 COMPILE := uv pip compile pyproject.toml --group build --universal --python-version 3.11 --generate-hashes \
   --no-emit-index-url --no-emit-find-links --no-annotate --no-header --quiet $(UPGRADE)
 PYTEST := pytest -n logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder
+PYTHONS := $(shell sed -nE 's/.*Python :: (3[.][0-9]+)".*/\1/p' pyproject.toml)
+# published as source alone; pure Python, so that it needs no compiler
+PURE := antlr4-python3-runtime
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 help: ## list the targets
@@ -71,4 +74,11 @@ lock: ## pin what pyproject.toml asks for, with hashes (needs uv); UPGRADE=--upg
 	$(COMPILE) --all-extras --group dev --constraint requirements.lock --output-file requirements-dev.lock \
 	  $$(sed -nE 's/^([^ =]+)==.*/--no-emit-package \1/p' requirements.lock)
 
-.PHONY: help setup setup-dev repro test test-all quick check fix cov fuzz bench scale metrics dag lock
+check-lock: ## check that every locked package has a wheel for each supported Python (needs uv)
+	@for version in $(PYTHONS); do \
+	  uv pip install --dry-run --no-deps --require-hashes --only-binary :all: --no-binary $(PURE) --target "$$(mktemp -d)" \
+	    --python-version $$version --requirement requirements.lock --requirement requirements-dev.lock --quiet \
+	    && echo "Python $$version: every package has a wheel, except $(PURE)" || exit 1; \
+	done
+
+.PHONY: help setup setup-dev repro test test-all quick check fix cov fuzz bench scale metrics dag lock check-lock
