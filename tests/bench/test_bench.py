@@ -88,7 +88,7 @@ def test_the_demo_run_is_timed_anew_unchanged_elsewhere_and_after_a_change():
 
 
 def test_every_benchmark_is_tested_here():
-    assert {*CLOSE, "dag", "profile_cost", "scaling", "training_cost"} == set(names())
+    assert {*CLOSE, "dag", "profile_cost", "scaling", "startup", "training_cost"} == set(names())
 
 
 def test_a_line_that_grows_by_three_from_two_has_slope_three_and_start_two():

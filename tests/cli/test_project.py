@@ -116,6 +116,7 @@ def test_a_rebuild_runs_the_stage_first_and_stops_with_it(run, page, monkeypatch
 @pytest.fixture
 def benchmarks(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PYTHONPATH", raising=False)  # it may lead to the project's own bench/
     (tmp_path / "bench").mkdir()
     (tmp_path / "bench/good.py").write_text('"""Ours beside theirs."""\nprint("ours theirs")\n')
     (tmp_path / "bench/bad.py").write_text('"""Breaks."""\nraise SystemExit(3)\n')

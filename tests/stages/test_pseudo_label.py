@@ -7,6 +7,7 @@ import numpy as np
 import yaml
 
 from avsc.artifacts import manifest
+from avsc.artifacts.results import read_table
 from stages import pseudo_label
 from tests.artifacts import toy_shards
 
@@ -45,5 +46,5 @@ def test_dense_labels_are_warned_of_and_the_remedy_makes_them_few(tmp_path, monk
     write(tmp_path, eyes | {"activation": "softmax", "quantile": 0.95})
     pseudo_label.main()
     assert not caplog.messages
-    found = json.loads((tmp_path / "metrics/pseudo_labels.json").read_text())
-    assert abs(found["objects"]["labels_per_item"] - 5) < 0.5
+    found = {r["kind"]: r for r in read_table(tmp_path / "metrics/pseudo_labels.csv")}
+    assert abs(float(found["objects"]["labels_per_item"]) - 5) < 0.5
