@@ -149,7 +149,6 @@ def test_a_cluster_that_never_has_room_ends_the_run(cluster, encoding, monkeypat
         extract(Path("x"), KEYS, encoding(), about={}, execute=execute)
 
 
-@pytest.mark.nightly
 def test_run_whose_own_node_dies_says_so_and_the_next_one_goes_on(project):
     folder = tempfile.mkdtemp(prefix="ray")
 
