@@ -183,6 +183,11 @@ def test_every_python_module_in_a_command_exists(page):
     assert [name for name in modules if not find_spec(name)] == []
 
 
+def test_readme_counts_the_heads():
+    heads = list((ROOT / "avsc/heads").glob("[a-z]*.py"))
+    assert f"| {len(heads)} heads," in README
+
+
 def test_readme_shows_both_commands():
     calls = commands(README, "make")
     assert {"make repro", "make test"} <= set(calls)
