@@ -1,12 +1,14 @@
 """Arrays of several encoders that do not fit together."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 import yaml
 
 from avsc import experiment
-from avsc.artifacts import bundles, manifest, models
+from avsc.artifacts import bundles, manifest, models, pseudo_labels
 from stages import pseudo_label
 from tests.artifacts import toy_shards
 
@@ -63,6 +65,99 @@ def test_pooled_labels_of_a_clip_that_lacks_a_second_in_one_tagger_are_refused(p
     (project / "params.yaml").write_text(yaml.safe_dump(params))
     with pytest.raises(ValueError, match=r"ears and .*eyes disagree .* the first 't' with 3 and 2"):
         pseudo_label.main()
+
+
+SCENES = {"t1": "park", "t0": "tram", "v1": "bus", "v0": "tram", "t2": "bus"}
+COUNT = {"t0": 2, "t1": 3, "t2": 1, "v0": 3, "v1": 2, "x0": 2, "x1": 3}
+NAMED = sorted(COUNT)
+
+
+@pytest.fixture
+def marked(tmp_path, monkeypatch):
+    """A project whose every row holds the number of its clip and of its second."""
+    monkeypatch.chdir(tmp_path)
+    for encoder, modality, clips in (("ears", "audio", NAMED), ("eyes", "video", NAMED[::-1])):
+        arrays = {c: (c, {"embedding": marks(c)}) for c in clips}
+        about = {"scope": "segment", "modality": modality}
+        toy_shards.write(Path(f"data/embeddings/{encoder}/a.h5"), arrays, about=about)
+    root = Path("data/embeddings")
+    bundles.write(root / "av", [root / "ears", root / "eyes"])
+    write_labels("labels_train.csv", SCENES)
+
+
+def marks(clip):
+    rows = [(NAMED.index(clip), second) for second in range(COUNT[clip])]
+    return np.array(rows, np.float32)
+
+
+def write_labels(name, scenes):
+    splits = {"t": "train", "v": "val", "x": "test"}
+    rows = [
+        {"clip_id": c, "scene_label": s, "city": "x", "location": c, "split": splits[c[0]]}
+        for c, s in scenes.items()
+    ]
+    manifest.write(Path("data/manifest") / name, manifest.LABELS, rows)
+
+
+@pytest.mark.usefixtures("marked")
+def test_each_split_holds_all_of_its_clips_with_the_same_second_in_both_modalities():
+    data = experiment.load(BLOCK)
+    assert data.scenes == ["bus", "park", "tram"]
+    clips = {name: split.clip_id for name, split in data.splits.items()}
+    assert clips == {"train": ["t1", "t0", "t2"], "val": ["v1", "v0"], "test": ["x0", "x1"]}
+    for split in data.splits.values():
+        expected = np.concatenate([marks(c) for c in split.clip_id])
+        for modality in ("audio", "video"):
+            np.testing.assert_array_equal(split.x[modality].numpy(), expected)
+    for name in ("train", "val"):
+        scenes = [SCENES[c] for c in clips[name] for _ in range(COUNT[c])]
+        assert [data.scenes[i] for i in data.splits[name].targets] == scenes
+
+
+@pytest.mark.usefixtures("marked")
+def test_labels_of_the_test_fold_change_nothing_that_training_sees():
+    before = experiment.load(BLOCK)
+    write_labels("labels_test.csv", {"x0": "bus", "x1": "park"})
+    after = experiment.load(BLOCK)
+    for name, split in after.splits.items():
+        assert split.clip_id == before.splits[name].clip_id
+        assert torch.equal(split.targets, before.splits[name].targets)
+    assert len(after.splits["test"].targets) == 0
+
+
+@pytest.mark.usefixtures("marked")
+def test_pseudo_labels_stand_at_the_second_that_they_are_of():
+    clips = [c for c in NAMED for _ in range(COUNT[c])]
+    seconds = [k for c in NAMED for k in range(COUNT[c])]
+    events = [[f"{c}-{k}"] for c, k in zip(clips, seconds, strict=True)]
+    names = [name for (name,) in events]
+    labels = {"events": events, "objects": [[] for _ in clips]}
+    classes = {"events": names, "objects": ["car"]}
+    pseudo_labels.write(Path("data/pseudo_labels.parquet"), clips, seconds, labels, classes)
+    x = experiment.load(BLOCK | {"labels": "pseudo_labels.parquet"}).splits["train"].x
+    found = [names[i] for i in x["events"].argmax(1)]
+    assert found == [f"{NAMED[int(c)]}-{int(k)}" for c, k in x["audio"]]
+
+
+@pytest.mark.usefixtures("marked")
+def test_a_prediction_carries_the_clip_the_second_and_the_scene_that_it_is_of():
+    data = experiment.load(BLOCK)
+    fitted = experiment.untrained(BLOCK, data, seed=0)
+    bus, park, tram = range(3)
+
+    class Fixed(torch.nn.Module):
+        """Says park of sound of second 0, tram of second 1, bus of second 2."""
+
+        def forward(self, x):
+            turn = torch.tensor([park, tram, bus])
+            return 9 * torch.nn.functional.one_hot(turn[x["audio"][:, 1].long()], 3).float()
+
+    fitted.system.head = Fixed()
+    found = experiment.predictions(fitted, data, "test")
+    assert found.clip_id == ["x0", "x0", "x1", "x1", "x1"]
+    assert found.segment == [0, 1, 0, 1, 2]
+    answers = [found.scenes[i] for i in found.probs.argmax(1)]
+    assert answers == ["park", "tram", "park", "tram", "bus"]
 
 
 CONFIG = {

@@ -52,6 +52,14 @@ def test_nothing_is_under_its_name_until_all_of_it_is_there(tmp_path):
     assert [(p.name, p.read_text()) for p in (tmp_path / "deep").iterdir()] == [("file", "whole")]
 
 
+def test_a_reader_that_has_the_old_file_open_reads_the_old_content(tmp_path):
+    whole.write(tmp_path / "file", b"before")
+    with (tmp_path / "file").open("rb") as reader:
+        whole.write(tmp_path / "file", b"after")
+        assert reader.read() == b"before"
+    assert (tmp_path / "file").read_bytes() == b"after"
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError, SystemExit])
 def test_what_is_interrupted_leaves_what_was_there_and_nothing_else(tmp_path, error):
     whole.write(tmp_path / "file", b"before")

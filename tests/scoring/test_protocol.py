@@ -42,6 +42,12 @@ def test_segments_are_scored_on_their_own_and_clips_by_mean_probability():
     assert (scores["segment"].items, scores["clip"].items) == (4, 2)
 
 
+def test_a_clip_of_three_segments_is_scored_by_their_mean_and_not_by_the_median():
+    probs = np.array([[0.9, 0.1], [0.3, 0.7], [0.3, 0.7]])  # the median prefers park
+    clip = report(["a"] * 3, np.arange(3), probs, truth={"a": "bus"}, segments=3)["clip"]
+    assert clip.log_loss_macro == pytest.approx(math.log(2))
+
+
 def test_micro_values_differ_from_macro_ones_where_clips_differ_in_length():
     scores = report(IDS[:3], SEGMENT[:3], PROBS[:3], segments={"a": 2, "b": 1})["segment"]
     assert scores.log_loss_micro == pytest.approx((math.log(2) + 0 + math.log(4)) / 3)

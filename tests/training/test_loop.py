@@ -12,6 +12,7 @@ from avsc.training.folds import Fold
 from avsc.training.loop import Run, fit
 from avsc.training.optimisers import OPTIMIZERS
 from avsc.training.options import Options
+from avsc.training.strategies.calibration import fit_temperature
 from avsc.training.system import System, predict
 
 OPTIONS = {"epochs": 20, "batch_size": 8, "lr": 0.01}
@@ -200,7 +201,7 @@ def test_a_strategy_that_the_head_cannot_do_is_refused_before_training(strategy)
         run(system(), **STRATEGIES[strategy])
 
 
-def test_a_temperature_lowers_the_validation_loss_and_keeps_every_decision():
+def test_the_temperature_of_the_validation_fold_lowers_its_loss_and_keeps_every_decision():
     plain, scaled = system(), system()
     run(plain, epochs=100, lr=0.1)
     run(scaled, epochs=100, lr=0.1, temperature=True)
@@ -208,7 +209,9 @@ def test_a_temperature_lowers_the_validation_loss_and_keeps_every_decision():
     before, after = (predict(s, fold(2).x) for s in (plain, scaled))
     assert -np.log(after[rows]).mean() < -np.log(before[rows]).mean()
     np.testing.assert_array_equal(before.argmax(1), after.argmax(1))
-    assert scaled.temperature.item() != 1.0
+    of_validation = fit_temperature(np.log(before), fold(2).targets.numpy())
+    assert scaled.temperature.item() == pytest.approx(of_validation, rel=1e-3)
+    assert of_validation != pytest.approx(1, rel=1e-2)
 
 
 @pytest.mark.parametrize("optimizer", sorted(OPTIMIZERS))
