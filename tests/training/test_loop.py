@@ -46,6 +46,14 @@ def test_it_learns_scenes_that_show():
     np.testing.assert_allclose(probs.sum(1), 1, atol=1e-12)
 
 
+def test_inputs_are_standardised_by_the_training_fold_alone():
+    s, val = system(), fold(2)
+    run(s, val=Fold({m: rows + 9 for m, rows in val.x.items()}, val.targets), epochs=1)
+    for m, rows in fold(1).x.items():
+        torch.testing.assert_close(s.get_buffer(f"mean_{m}"), rows.mean(0))
+        torch.testing.assert_close(s.get_buffer(f"scale_{m}"), rows.std(0, correction=0))
+
+
 def test_one_seed_gives_the_same_bits():
     first, second = system(), system()
     assert run(first) == run(second)
