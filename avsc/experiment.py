@@ -237,6 +237,7 @@ def untrained(block: Mapping[str, Any], data: Data, *, seed: int) -> Fitted:
         "shapes": {m: list(rows.shape[1:]) for m, rows in train.x.items()},
         "scenes": data.scenes,
         "scope": data.scope,
+        "dropped": Options(**block.get("fit", {})).drops,
     }
     torch.manual_seed(seed)  # before the head draws its first weights
     return Fitted(build(config), [], config)

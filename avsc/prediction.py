@@ -1,6 +1,6 @@
 """Scenes of files that no data set lists, with the code of the pipeline: decode, embed, predict."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,12 +56,12 @@ class Timeline:
 def predict(p: Predictor, recording: Recording) -> Timeline:
     """Return the scene probabilities of a recording, each second or each window by itself.
 
-    Without one of its modalities a head that handles that answers by the other one alone; any other
-    head is given what is average in training, zero after standardisation, as in `robustness`.
+    In place of a modality that is missing the head gets zeros after standardisation, as in
+    `robustness` and in training with modality dropout.
 
     Raises:
-        ValueError: if the experiment cannot do without what the recording lacks, or takes clips of
-            another length.
+        ValueError: if the recording has nothing that the experiment uses, or the experiment takes
+            clips of another length.
     """
     lacks, notes = _lacks(p, recording)
     spans = _spans(p, recording.seconds)
@@ -70,8 +70,11 @@ def predict(p: Predictor, recording: Recording) -> Timeline:
             f"{recording.seconds} s long; {p.experiment} learned from clips of {p.window_s} s"
         )
     x = {m: _rows(p, m, recording, spans) for m in p.encoders if m != lacks}
+    tensors = {m: torch.from_numpy(rows) for m, rows in x.items()}
+    if lacks:
+        tensors = without(lacks, tensors, p.fitted.system)
     try:
-        probs = system.predict(p.fitted.system, _filled(p, x, lacks, len(spans)))
+        probs = system.predict(p.fitted.system, tensors)
     except (RuntimeError, ValueError) as error:
         if not p.sees_clips:
             raise
@@ -84,7 +87,13 @@ def predict(p: Predictor, recording: Recording) -> Timeline:
 
 
 def lacking(recording: Recording) -> str | None:
-    """Return the modality that a recording lacks, None if it has both."""
+    """Return the modality that a recording lacks, None if it has both.
+
+    Raises:
+        ValueError: if it lacks both.
+    """
+    if not recording.seconds:
+        raise ValueError("the recording has neither sound nor pictures; expected one of them")
     if recording.waveform is None:
         return "audio"
     return None if recording.pictures else "video"
@@ -102,20 +111,9 @@ def _lacks(p: Predictor, recording: Recording) -> tuple[str | None, list[str]]:
         raise ValueError(
             f"no {what}, and {p.experiment} uses nothing else; name another experiment"
         )
-    if getattr(p.fitted.system.head, "handles_missing", False):
-        (other,) = set(LACKING) - {absent}
-        return absent, [f"no {what}; {p.experiment} answers by its {LACKING[other]} alone"]
-    return absent, [f"no {what}; {p.experiment} was given average {what} and may be far off"]
-
-
-def _filled(
-    p: Predictor, x: Mapping[str, Float32[np.ndarray, "row ..."]], lacks: str | None, rows: int
-) -> dict[str, torch.Tensor]:
-    tensors = {m: torch.from_numpy(rows) for m, rows in x.items()}
-    if lacks is None:
-        return tensors
-    nothing = torch.zeros(rows, *p.fitted.config["shapes"][lacks])
-    return without(lacks, tensors | {lacks: nothing}, p.fitted.system)
+    if absent in p.fitted.config["dropped"]:
+        return absent, [f"no {what}; {p.experiment} was also trained without {what}"]
+    return absent, [f"no {what}; {p.experiment} was never trained without {what}: may be far off"]
 
 
 def _spans(p: Predictor, seconds: int) -> list[tuple[int, int]]:

@@ -73,11 +73,9 @@ def ranked_on_validation(root: str | Path = Path()) -> list[str]:
 
 
 def answers_without(name: str, modality: str, root: str | Path = Path()) -> bool:
-    """Return whether an experiment does not use a modality, or its head can do without it."""
-    fitted = experiment.restore(Path(root) / "data/models" / name)
-    inputs = fitted.config["inputs"]
-    handles = getattr(fitted.system.head, "handles_missing", False)
-    return modality not in inputs or (len(inputs) > 1 and handles)
+    """Return whether an experiment does not use a modality, or was also trained without it."""
+    config = experiment.restore(Path(root) / "data/models" / name).config
+    return modality not in config["inputs"] or modality in config["dropped"]
 
 
 def _validation_loss(root: Path, name: str) -> tuple[bool, float]:

@@ -168,6 +168,7 @@ CONFIG = {
     "shapes": {"audio": [2]},
     "scenes": ["bus", "park"],
     "scope": "segment",
+    "dropped": [],
 }
 
 

@@ -37,6 +37,11 @@ def _expected(c: Mapping[str, Any], largest: int) -> dict[str, bool]:
         "standardise to be true or false": isinstance(c.get("standardise"), bool),
         "scope to be segment or clip": c.get("scope") in ("segment", "clip"),
         "inputs to name encoders of audio and video": named and _texts(inputs.values()),
+        "dropped to name modalities of inputs": (
+            isinstance(c.get("dropped"), list)
+            and _texts(c["dropped"])
+            and inputs.keys() >= set(c["dropped"])
+        ),
         "shapes to be numbers from 1 on for each of inputs": (
             isinstance(shapes, dict)
             and named

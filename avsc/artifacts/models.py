@@ -2,6 +2,7 @@
 
 weights.safetensors   its parameters and buffers
 config.json           how to build it: head, hparams, shapes, scenes, inputs, scope, standardise;
+                      dropped, the modalities that rows lost in training;
                       weights_sha256 of the other file; a digest of its own: see sealed_json.py
 """
 

@@ -77,7 +77,8 @@ def predict(
     probabilities that data/predictions holds. The probabilities of the whole are the mean over the
     seconds. An experiment of clips is given windows of their length, of which the last ends with
     the file; a second that two windows hold counts with the earlier one. A file without sound, or
-    without pictures, is given to the best experiment that can do without, and stderr says so.
+    without pictures, is given to the best experiment that does not use them or was also trained
+    without (fit.modality_dropout), and stderr says so.
 
     Exits with 0 if all went well, 1 if a file failed (the others are predicted), 2 if it could not
     start. Interrupted, it leaves no half-written file.

@@ -9,13 +9,15 @@ and where it needs them
     phases() -> list[Phase]               parts trained one after the other; default: the whole head
     loss(x, targets, criterion) -> loss   its own training loss; default: criterion(logits, targets)
     solve(x, targets) -> None             fit without gradients; then there are no phases
-    handles_missing = True                it answers without one of its modalities
     drawn = {parameter: most}             drawn from -most to most, and to be moved farther
     branch_embeddings(x)                  {modality: (row, ...)} that InfoNCE aligns
     branch_logits(x)                      {modality: (row, scene)}, what each says of the scenes
     branches()                            {modality: module} whose gradients are modulated
     embedding(x) -> (row, ...)            what `map` draws of rows
     class_weights()                       {events | objects: (class, ...)}, what it draws of classes
+
+A batch holds every modality of `dims`. A missing one is all zeros, its mean after standardisation,
+both in training (modality dropout) and at test.
 
 Types of arguments may state ranges and choices, `Annotated[str, "linear | average"]`, for
 `avsc params check`, which reads them without loading torch; so may module-level constants:

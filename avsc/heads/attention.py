@@ -77,17 +77,12 @@ class Head(nn.Module):
         tokens: how many an embedding without frames is projected to.
         dropout: probability of dropping a unit or an attention weight.
 
-    Attributes:
-        handles_missing: without the other modality a layer leaves out the step that reads it.
-
     References:
         Tsai et al., Multimodal Transformer for Unaligned Multimodal Language Sequences,
         arXiv:1906.00295, whose crossmodal block this is, with the own sequence read in each layer
         rather than after the last. The survey names the strategy and gives no layers: sizes, the
         tokens of a vector, and the mean over tokens and modalities are ours.
     """
-
-    handles_missing = True
 
     def __init__(
         self,
@@ -119,7 +114,7 @@ class Head(nn.Module):
 
     def forward(self, x: Batch) -> Float[Tensor, "row scene"]:
         """Return logits."""
-        sequences = {m: self.tokenize[m](x[m]) for m in self.modalities if m in x}
+        sequences = {m: self.tokenize[m](x[m]) for m in self.modalities}
         for layer in zip(*self.layers.values(), strict=True):
             sequences = self._exchange(dict(zip(self.modalities, layer, strict=True)), sequences)
         means = torch.stack([s.mean(dim=1) for s in sequences.values()])
@@ -127,11 +122,12 @@ class Head(nn.Module):
 
     def branch_embeddings(self, x: Batch) -> dict[str, Float[Tensor, "row width"]]:
         """Return the mean token of each modality, before any attention."""
-        return {m: self.tokenize[m](x[m]).mean(dim=1) for m in self.modalities if m in x}
+        return {m: self.tokenize[m](x[m]).mean(dim=1) for m in self.modalities}
 
     def branch_logits(self, x: Batch) -> dict[str, Float[Tensor, "row scene"]]:
-        """Return what the head says of each modality when the other is missing."""
-        return {m: self({m: x[m]}) for m in self.modalities if m in x}
+        """Return what the head says of each modality when the other is missing, all zeros."""
+        nothing = {m: torch.zeros_like(x[m]) for m in self.modalities}
+        return {m: self(nothing | {m: x[m]}) for m in self.modalities}
 
     def branches(self) -> dict[str, nn.Module]:
         """Return the tokens and layers of each modality."""

@@ -10,8 +10,8 @@ from avsc.heads._mlp import flat, pair, pooled
 class Head(nn.Module):
     """A linear classifier over the product of two projections.
 
-    logits = P^T (tanh(U^T x_audio) * tanh(V^T x_video)) + b. A missing modality would leave no
-    product, so both must be there.
+    logits = P^T (tanh(U^T x_audio) * tanh(V^T x_video)) + b. Without one modality, which is
+    then all zeros, the product is zero and the logits are b.
 
     Args:
         rank: length of the projections; the paper's, for questions about pictures, is 1200.

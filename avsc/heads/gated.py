@@ -17,15 +17,10 @@ class Head(nn.Module):
         width: of h.
         dropout: probability of dropping a unit of h; ours.
 
-    Attributes:
-        handles_missing: without one modality the gate stands open for the other, h = h_m.
-
     References:
         Arevalo et al., Gated Multimodal Units for Information Fusion, arXiv:1702.01992, where W_m
         and W_z have no biases. Their classifier is a maxout network; ours is linear.
     """
-
-    handles_missing = True
 
     def __init__(
         self, dims: Dims, num_classes: int, *, width: Count = 512, dropout: Dropout = 0.2
@@ -47,15 +42,13 @@ class Head(nn.Module):
     def fuse(self, x: Batch) -> Float[Tensor, "row width"]:
         """Return h."""
         hidden = self.branch_embeddings(x)
-        if len(hidden) == 1:
-            return next(iter(hidden.values()))
         side_by_side = torch.cat([pooled(x[m]) for m in self.modalities], dim=1)
         z = self.gate(side_by_side).sigmoid()
         return z * hidden["audio"] + (1 - z) * hidden["video"]
 
     def branch_embeddings(self, x: Batch) -> dict[str, Float[Tensor, "row width"]]:
         """Return h_m of each modality."""
-        return {m: self.project[m](pooled(x[m])).tanh() for m in self.modalities if m in x}
+        return {m: self.project[m](pooled(x[m])).tanh() for m in self.modalities}
 
     def branch_logits(self, x: Batch) -> dict[str, Float[Tensor, "row scene"]]:
         """Return what the classifier says of each modality's h_m alone."""

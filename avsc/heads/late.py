@@ -21,9 +21,6 @@ class Head(nn.Module):
         width: of a branch's hidden layer, Linear-BatchNorm-ReLU-Dropout.
         dropout: probability of dropping a unit.
 
-    Attributes:
-        handles_missing: by average alone, which is then the mean of one.
-
     References:
         Feng, Audio-Visual Scene Classify (course report): its text says linear, the course's code
         averages. The report gives no layers of these branches; they are those of its weighted one.
@@ -41,7 +38,7 @@ class Head(nn.Module):
         super().__init__()
         if rule not in RULES:
             raise ValueError(f"rule is {rule!r}, {spelling.expected(rule, RULES)}")
-        self.modalities, self.handles_missing = pair(dims, "late"), rule == "average"
+        self.modalities, self.rule = pair(dims, "late"), rule
         self.branch: Any = nn.ModuleDict(
             {
                 m: Branch(flat(dims[m]), num_classes, widths=[width], dropout=dropout)
@@ -54,13 +51,13 @@ class Head(nn.Module):
     def forward(self, x: Batch) -> Float[Tensor, "row scene"]:
         """Return logits."""
         opinions = self._opinions(x)
-        if self.handles_missing:
+        if self.rule == "average":
             return torch.stack(list(opinions.values())).mean(dim=0)
         return self.join(torch.cat([opinions[m] for m in self.modalities], dim=1))
 
     def branch_embeddings(self, x: Batch) -> dict[str, Float[Tensor, "row width"]]:
         """Return the hidden layer of each modality."""
-        return {m: self.branch[m].embed(x[m]) for m in self.modalities if m in x}
+        return {m: self.branch[m].embed(x[m]) for m in self.modalities}
 
     def branch_logits(self, x: Batch) -> dict[str, Float[Tensor, "row scene"]]:
         """Return what each modality says of the scenes; of linear, what it adds to their sum.
@@ -69,14 +66,14 @@ class Head(nn.Module):
         linear layer W is W_m z_m + b / 2, as in Peng et al., CVPR 2022.
         """
         opinions = self._opinions(x)
-        if self.handles_missing:
+        if self.rule == "average":
             return opinions
         weight = dict(zip(self.modalities, self.join.weight.chunk(2, dim=1), strict=True))
         half = self.join.bias / 2
         return {m: nn.functional.linear(z, weight[m], half) for m, z in opinions.items()}
 
     def _opinions(self, x: Batch) -> dict[str, Float[Tensor, "row _"]]:
-        return {m: self.branch[m](x[m]) for m in self.modalities if m in x}
+        return {m: self.branch[m](x[m]) for m in self.modalities}
 
     def branches(self) -> dict[str, nn.Module]:
         """Return the network of each modality."""

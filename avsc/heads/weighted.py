@@ -19,13 +19,11 @@ class Head(nn.Module):
 
     Attributes:
         weight: one for each scene, drawn from U(-0.1, 0.1).
-        handles_missing: a modality that is not there leaves its term out of the sum.
 
     References:
         Feng, Audio-Visual Scene Classify (course report).
     """
 
-    handles_missing = True
     drawn: ClassVar = {"weight": 0.1}
 
     def __init__(
@@ -48,7 +46,7 @@ class Head(nn.Module):
 
     def branch_embeddings(self, x: Batch) -> dict[str, Float[Tensor, "row width"]]:
         """Return the hidden layer of each modality."""
-        return {m: self.branch[m].embed(x[m]) for m in self.modalities if m in x}
+        return {m: self.branch[m].embed(x[m]) for m in self.modalities}
 
     def branch_logits(self, x: Batch) -> dict[str, Float[Tensor, "row scene"]]:
         """Return the terms of the sum: what each modality adds to the decision.
@@ -56,7 +54,7 @@ class Head(nn.Module):
         The video's term carries its weight, for where the weight is negative, its branch alone says
         the opposite of what it means.
         """
-        logits = {m: self.branch[m](x[m]) for m in self.modalities if m in x}
+        logits = {m: self.branch[m](x[m]) for m in self.modalities}
         return {m: self.weight * own if m == "video" else own for m, own in logits.items()}
 
     def branches(self) -> dict[str, nn.Module]:

@@ -10,22 +10,32 @@ from avsc.training.system import Batch, System
 
 
 def without(modality: str, x: Batch, system: System) -> dict[str, Tensor]:
-    """Return what a system sees where a modality is missing.
+    """Return the batch with the training mean in place of a modality, 0 after standardisation.
 
-    A head that handles it does not get the modality. Any other gets the mean of the training fold
-    in its place, 0 after standardisation: all it can be told that says nothing.
+    Modality dropout gives the head the same zeros in training.
+
+    Args:
+        modality: the one that is missing.
+        x: raw rows of both modalities, or of the other one.
+        system: what will answer.
 
     Raises:
-        ValueError: if the rows have no such modality, or no other.
+        ValueError: if the system does not take this modality, or no other one is left.
     """
-    if modality not in x or len(x) < 2:
+    if modality not in system.shapes:
+        takes = ", ".join(system.shapes)
         raise ValueError(
-            f"missing is {modality!r}, but the system has {', '.join(x)}; expected one of two"
+            f"missing is {modality!r}, but the system takes {takes}; expected one of them"
         )
-    if getattr(system.head, "handles_missing", False):
-        return {m: rows for m, rows in x.items() if m != modality}
-    rows = x[modality]
-    return dict(x) | {modality: system.get_buffer(f"mean_{modality}").to(rows).expand_as(rows)}
+    others = {m: rows for m, rows in x.items() if m != modality}
+    if not others:
+        raise ValueError(
+            f"missing is {modality!r}, and there is no other modality; "
+            "expected audio or video to stay"
+        )
+    mean = system.get_buffer(f"mean_{modality}")
+    count = len(next(iter(others.values())))
+    return others | {modality: mean.expand(count, *system.shapes[modality])}
 
 
 def later(

@@ -182,12 +182,12 @@ class Run:
     ) -> Tensor:
         o, head, x = self.o, self.head, dict(batch.x)
         y: Tensor = batch.targets
-        if o.modality_dropout:
-            p, q = float(o.modality_dropout), float(o.drop_audio)
-            x = modality_dropout(x, p=p, q=q, generator=self.rng)
         if o.mixup:
             y = nn.functional.one_hot(y, self.num_classes).float()
             x, y = mixup(x, y, alpha=float(o.mixup), generator=self.rng)
+        if o.modality_dropout:  # last: mixing would fill what is dropped
+            p, q = float(o.modality_dropout), float(o.drop_audio)
+            x = modality_dropout(x, p=p, q=q, generator=self.rng)
         criterion = nn.CrossEntropyLoss(label_smoothing=o.label_smoothing)
         loss = head.loss(x, y, criterion) if hasattr(head, "loss") else criterion(forward(x), y)
         opinions = head.branch_logits(x) if o.unimodal or o.ogm else {}

@@ -57,6 +57,12 @@ class Options:
     ogm_epochs: Annotated[int, "x >= 0"] = 0
     temperature: bool = False
 
+    @property
+    def drops(self) -> list[str]:
+        """Return the modalities that rows may lose in training."""
+        shares = {"audio": self.drop_audio, "video": 1 - self.drop_audio}
+        return [m for m, share in shares.items() if self.modality_dropout * share > 0]
+
     def check(self, head: Any) -> None:
         """Refuse what the head cannot do.
 
@@ -69,6 +75,12 @@ class Options:
                 raise ValueError(
                     f"fit.{name} is {getattr(self, name)}, expected at least {least}; raise it"
                 )
+        if self.modality_dropout and hasattr(head, "solve"):
+            name = type(head).__module__.split(".")[-1]
+            raise ValueError(
+                f"fit.modality_dropout is {self.modality_dropout}, but {name} is not trained in "
+                "steps; set it to 0 or take another head"
+            )
         for strategy, methods in NEEDS.items():
             lacking = [m for m in methods if not hasattr(head, m)]
             if getattr(self, strategy) and lacking:

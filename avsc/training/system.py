@@ -29,6 +29,7 @@ class System(nn.Module):
     ) -> None:
         super().__init__()
         self.head = head
+        self.shapes = dict(shapes)
         self.standardise = standardise
         self.register_buffer("temperature", torch.ones(()))
         for m, shape in shapes.items():
@@ -37,7 +38,12 @@ class System(nn.Module):
             self.register_buffer(f"scale_{m}", torch.ones(features))
 
     def measure(self, x: Batch) -> None:
-        """Take mean and standard deviation of each feature; a constant feature keeps scale 1."""
+        """Take mean and standard deviation of each feature; a constant feature keeps scale 1.
+
+        A system that does not standardise keeps mean 0 and scale 1.
+        """
+        if not self.standardise:
+            return
         for m, rows in self._standardised(x).items():
             mean, spread = moments(rows)
             self.get_buffer(f"mean_{m}").copy_(mean)
@@ -52,7 +58,7 @@ class System(nn.Module):
         }
 
     def _standardised(self, x: Batch) -> dict[str, Tensor]:
-        return {m: rows for m, rows in x.items() if hasattr(self, f"mean_{m}")}
+        return {m: rows for m, rows in x.items() if m in self.shapes}
 
     def forward(self, x: Batch) -> Float[Tensor, "row scene"]:
         """Return logits."""

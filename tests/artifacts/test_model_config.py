@@ -10,6 +10,7 @@ RIGHT = {
     "hparams": {"widths": [8], "dropout": 0.2},
     "standardise": True,
     "scope": "segment",
+    "dropped": [],
     "inputs": {"audio": "ast"},
     "shapes": {"audio": [16], "events": [5]},
     "scenes": ["bus", "park"],
@@ -31,6 +32,11 @@ def test_config_of_a_model_is_accepted():
         ("hparams", [None, [1], "x"], "hparams to be keys and values"),
         ("standardise", [None, 1, "yes"], "standardise to be true or false"),
         ("scope", [None, "second", 1], "scope to be segment or clip"),
+        (
+            "dropped",
+            [None, "audio", [1], [["audio"]], ["video"], ["audio", "smell"]],
+            "dropped to name modalities of inputs",
+        ),
         ("inputs", [None, ["audio"], {}, {"audio": ""}, {"smell": "x"}], "inputs to name encoders"),
         (
             "shapes",

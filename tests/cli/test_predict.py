@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from avsc import prediction, recording, trained
 from avsc.artifacts import manifest, media, models
@@ -112,36 +111,35 @@ def test_nothing_trained_is_said(run, film, tmp_path):
     assert "holds no trained experiment of params.yaml; run `dvc repro`" in done.stderr
 
 
-def test_a_head_that_handles_it_predicts_from_pictures_alone(predict, film, trained_once):
-    path = film(sound=False)
-    done = predict(path, "--format", "json", "--experiment", "gated")
-    (one,) = read(done)["files"]
-    assert one["notes"] == ["no sound; gated answers by its pictures alone"]
-    assert f"note: {path}: no sound; gated answers by its pictures alone" in done.stderr
-    p = trained.load("gated", trained_once)
-    own = recording.read(path, None, p.decode)
-    rows = p.encoders["video"](np.stack([command_picture(j) for j in own.pictures])[:, None])[
-        "embedding"
-    ]
-    with torch.inference_mode():
-        logits = p.fitted.system({"video": torch.from_numpy(rows)}).double()
-    np.testing.assert_allclose(probabilities(one), logits.softmax(-1), atol=1e-12)
-
-
-def command_picture(jpeg):
-    return np.array(Image.open(io.BytesIO(jpeg)))
-
-
-def test_any_other_head_is_given_the_mean_of_the_training_fold(trained_once, film):
-    p = trained.load("both", trained_once)
+@pytest.mark.parametrize(
+    ("experiment", "note"),
+    [
+        ("gated", "no sound; gated was also trained without sound"),
+        ("both", "no sound; both was never trained without sound: may be far off"),
+    ],
+)
+def test_missing_sound_is_the_mean_of_the_training_fold(trained_once, film, experiment, note):
+    p = trained.load(experiment, trained_once)
     own = recording.read(film(sound=False), None, p.decode)
     found = prediction.predict(p, own)
-    assert found.notes == ("no sound; both was given average sound and may be far off",)
+    assert found.notes == (note,)
     rows = prediction._rows(p, "video", own, [(0, 1), (1, 2)])
     x = {"audio": torch.full((2, *p.fitted.config["shapes"]["audio"]), 0.5)}  # mean_audio is 0.5
     with torch.inference_mode():
         logits = p.fitted.system(x | {"video": torch.from_numpy(rows)}).double()
     np.testing.assert_allclose(found.probs, logits.softmax(-1), atol=1e-12)
+
+
+def test_note_about_missing_sound_is_shown_with_the_file(predict, film):
+    path, note = film(sound=False), "no sound; gated was also trained without sound"
+    done = predict(path, "--format", "json", "--experiment", "gated")
+    assert read(done)["files"][0]["notes"] == [note]
+    assert f"note: {path}: {note}" in done.stderr
+
+
+def test_recording_of_neither_sound_nor_pictures_is_refused(trained_once):
+    with pytest.raises(ValueError, match="neither sound nor pictures; expected one of them"):
+        prediction.predict(trained.load("gated", trained_once), recording.Recording(None, (), ()))
 
 
 def test_an_experiment_that_only_listens_refuses_a_file_without_sound(predict, film):
@@ -163,15 +161,15 @@ def test_a_sound_alone_is_predicted_by_what_is_heard(predict, wav):
     assert "no pictures; sound uses none" in done.stderr
 
 
-def test_file_without_sound_is_given_to_the_best_that_can_do_without(predict, film, wav):
+def test_file_without_sound_is_given_to_the_best_that_was_trained_without(predict, film, wav):
     both, silent, heard = film("both.mp4"), film("silent.mp4", sound=False), wav("heard.wav")
     done = predict(both, silent, heard, "--format", "json")
     assert done.exit_code == 0
     found = read(done)
-    # on the validation fold: both 0.8, gated 0.6 (its head handles it), sight 0.5, sound 0.4
+    # on the validation fold: both 0.8, gated 0.6 (trained without sound, too), sight 0.5, sound 0.4
     assert [f["experiment"] for f in found["files"]] == ["both", "gated", "gated"]
     assert f"note: {silent}: gated answers in place of both" in done.stderr
-    assert f"note: {silent}: no sound; gated answers by its pictures alone" in done.stderr
+    assert f"note: {silent}: no sound; gated was also trained without sound" in done.stderr
     alone = read(predict(silent, "--experiment", "gated", "--format", "json"))["files"]
     assert alone[0]["probs"] == found["files"][1]["probs"]
 

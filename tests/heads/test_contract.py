@@ -12,6 +12,7 @@ from torch import nn
 
 import avsc.heads
 from avsc.training import loop, system
+from avsc.training.disturbances import without
 from avsc.training.folds import Fold
 
 HEADS = [m.name for m in pkgutil.iter_modules(avsc.heads.__path__) if not m.name.startswith("_")]
@@ -174,14 +175,73 @@ def test_an_argument_that_it_does_not_take_is_refused(name):
         make(name, nonsense=1)
 
 
+def test_batch_that_lacks_an_input_is_refused(head, name):
+    x = inputs(name)
+    for m in x:
+        with pytest.raises(KeyError, match=m):
+            head({k: rows for k, rows in x.items() if k != m})
+    with pytest.raises(KeyError):
+        head({})
+
+
+def fused(name):
+    """Return an untrained head that reads both modalities; skip where there is none."""
+    if not dims(name).keys() >= MODALITIES:
+        pytest.skip("reads members of an ensemble")
+    return make(name)
+
+
+def last_training_batch(trained, monkeypatch, x, **options):
+    """Fit a system for an epoch on one batch; return that batch as it reached the head."""
+    head, seen = trained.head, []
+    entry = "loss" if hasattr(head, "loss") else "forward"
+    original = getattr(head, entry)
+
+    def recorded(batch, *rest):
+        if torch.is_grad_enabled():
+            seen.append(dict(batch))
+        return original(batch, *rest)
+
+    monkeypatch.setattr(head, entry, recorded)
+    folds = [Fold(x, TARGETS), Fold(x, TARGETS)]
+    one = {"epochs": 1, "batch_size": ROWS}
+    loop.fit(trained, *folds, num_classes=CLASSES, seed=0, options=one | options)
+    return seen[-1]
+
+
+@pytest.mark.parametrize("standardise", [True, False])
 @pytest.mark.parametrize("modality", sorted(MODALITIES))
-def test_with_a_modality_missing_it_answers_where_it_says_so(head, name, modality):
-    if not getattr(head, "handles_missing", False):
-        pytest.skip("does not say so")
-    x = {modality: inputs(name)[modality]}
-    found = logits(head, x)
-    assert found.shape == (ROWS, CLASSES)
+def test_missing_modality_gives_the_logits_of_rows_that_lost_it_in_training(
+    name, modality, standardise, monkeypatch
+):
+    head = fused(name)
+    if hasattr(head, "solve"):
+        pytest.skip("not trained in steps")
+    trained = system.System(head, dims(name), standardise=standardise)
+    x, drop_audio = toy(dims(name)), float(modality == "audio")
+    dropped = last_training_batch(
+        trained, monkeypatch, x, modality_dropout=1.0, drop_audio=drop_audio
+    )
+    (other,) = MODALITIES - {modality}
+    same = dropped[other].flatten(1)[:, None] == trained.prepare(x)[other].flatten(1)
+    assert (same.all(2).sum(1) == 1).all()
+    order = same.all(2).int().argmax(1)  # of the rows in training
+    test = {m: x[m][order] for m in sorted(MODALITIES)}
+    expected = logits(trained.eval().head, dropped)
+    assert not torch.equal(logits(trained, test), expected)
+    for given in (test, dict(reversed(test.items())), {other: test[other]}):
+        assert torch.equal(logits(trained, without(modality, given, trained)), expected)
+
+
+@pytest.mark.parametrize("modality", sorted(MODALITIES))
+def test_missing_modality_gives_finite_logits_by_the_other_alone(name, modality):
+    head = fused(name)
+    trained = fit(head, dims(name))
+    x = inputs(name)
+    other = x | {modality: -100 * x[modality]}
+    found, expected = (logits(trained, without(modality, r, trained)) for r in (other, x))
     assert torch.isfinite(found).all()
+    assert torch.equal(found, expected)
 
 
 @pytest.mark.parametrize("modality", sorted(MODALITIES))

@@ -29,9 +29,12 @@ def test_the_gate_mixes_what_each_modality_says(head):
     assert head(X).item() == pytest.approx(by_hand, rel=1e-6)
 
 
-def test_without_one_modality_the_gate_stands_open_for_the_other(head):
-    assert head({"audio": X["audio"]}).item() == pytest.approx(tanh(0.5), rel=1e-6)
-    assert head({"video": X["video"]}).item() == pytest.approx(tanh(-0.2), rel=1e-6)
+def test_without_one_modality_the_gate_weighs_the_other_alone(head):
+    nothing = {m: torch.zeros_like(rows) for m, rows in X.items()}
+    of_audio, of_video = 1 / (1 + exp(-0.5 * 0.8)), 1 / (1 + exp(0.1))
+    heard, seen = (head(nothing | {m: X[m]}).item() for m in ("audio", "video"))
+    assert heard == pytest.approx(of_audio * tanh(0.5), rel=1e-6)
+    assert seen == pytest.approx((1 - of_video) * tanh(-0.2), rel=1e-6)
 
 
 def test_an_open_and_a_closed_gate_give_one_modality(head):

@@ -56,13 +56,6 @@ def test_by_a_linear_layer_a_modality_says_what_it_adds_to_the_sum():
     assert sum(head.branch_logits(X).values()).tolist() == head(X).tolist()
 
 
-def test_by_average_a_modality_alone_is_its_own_mean():
-    head = opinionated("average")
-    assert head.handles_missing
-    assert head({"video": X["video"]}).tolist() == [[3.0, -2.0]]
-    assert not opinionated("linear").handles_missing
-
-
 def test_branches_feed_their_classifiers_512_units():
     head = Head(DIMS, 10, rule="average").eval()
     hidden, logits = head.branch_embeddings(X), head.branch_logits(X)

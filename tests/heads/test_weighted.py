@@ -48,11 +48,6 @@ def test_the_weight_is_born_between_a_tenth_below_and_above_zero():
     assert weight.max() > 0.09
 
 
-def test_a_missing_modality_leaves_its_term_out(head):
-    assert head({"audio": X["audio"]}).tolist() == [[1.0, 4.0]]
-    assert head({"video": X["video"]}).tolist() == [[6.0, 1.0]]
-
-
 def test_the_branches_opinions_add_up_to_the_decision(head):
     opinions = head.branch_logits(X)
     assert torch.equal(opinions["audio"] + opinions["video"], head(X))

@@ -148,7 +148,7 @@ def test_a_system_of_sound_alone_is_disturbed_by_what_happens_to_sound(project):
 
 def test_of_a_system_of_one_modality_none_can_go_missing_or_shift(project):
     trained("alone", head="early", inputs="ears")
-    with pytest.raises(ValueError, match="missing is 'audio', but the system has audio; expected"):
+    with pytest.raises(ValueError, match="missing is 'audio', and there is no other modality"):
         run(project, "alone", inputs="ears", missing=["audio"])
     with pytest.raises(
         ValueError, match=r"shift_s is \[1\], but the system takes audio by the seg"

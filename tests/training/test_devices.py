@@ -86,9 +86,9 @@ def of_head(name, device, *, hparams=None, **options):
 
 
 def answers(system, x):
-    """Return the probabilities of rows, and of rows without a modality where the head can."""
+    """Return the probabilities of rows, and of rows without a modality."""
     yield predict(system, x)
-    if getattr(system.head, "handles_missing", False):
+    if x.keys() >= MODALITIES:
         x = {m: x[m] for m in MODALITIES}
         yield from (predict(system, without(m, x, system)) for m in sorted(MODALITIES))
 

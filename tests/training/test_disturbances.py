@@ -8,19 +8,12 @@ from avsc.training.system import System, predict
 
 
 class Sum(nn.Module):
-    """Logits are the sum of what is there."""
-
-    def __init__(self, *, handles_missing):
-        super().__init__()
-        self.handles_missing = handles_missing
-
     def forward(self, x):
         return torch.stack(list(x.values())).sum(0)
 
 
-def system(*, handles_missing, shape=(2,), standardise=True):
-    shapes = {"audio": shape, "video": (2,)}
-    return System(Sum(handles_missing=handles_missing), shapes, standardise=standardise)
+def system(*, shape=(2,), standardise=True):
+    return System(Sum(), {"audio": shape, "video": (2,)}, standardise=standardise)
 
 
 def rows(*values):
@@ -31,45 +24,47 @@ X = {"audio": rows([1, 2], [3, 4]), "video": rows([5, 6], [7, 8])}
 TRAIN = {"audio": rows([10, 20], [30, 20]), "video": rows([0, 0], [2, 2])}
 
 
-def test_a_head_that_handles_a_missing_modality_does_not_get_it():
-    found = without("audio", X, system(handles_missing=True))
-    assert found.keys() == {"video"}
-    assert found["video"] is X["video"]
-
-
-def test_any_other_head_gets_the_mean_of_the_training_fold_which_is_0_after_standardisation():
-    trained = system(handles_missing=False)
+@pytest.mark.parametrize("x", [X, {"video": X["video"]}])
+def test_missing_modality_is_its_training_mean_which_is_0_after_standardisation(x):
+    trained = system()
     trained.measure(TRAIN)
-    found = without("audio", X, trained)
+    found = without("audio", x, trained)
     assert found["audio"].tolist() == [[20, 20], [20, 20]]
     assert found["video"] is X["video"]
     assert trained.prepare(found)["audio"].tolist() == [[0, 0], [0, 0]]
 
 
+def test_missing_modality_is_0_where_inputs_are_not_standardised():
+    trained = system(standardise=False)
+    trained.measure(TRAIN)
+    assert trained.prepare(without("audio", X, trained))["audio"].tolist() == [[0, 0], [0, 0]]
+
+
 def test_a_head_that_takes_frames_gets_the_mean_in_each_of_them():
-    trained = system(handles_missing=False, shape=(3, 2))
+    trained = system(shape=(3, 2))
     frames = rows([[1, 10], [2, 20], [3, 30]], [[3, 30], [4, 40], [5, 50]])
     trained.measure({"audio": frames, "video": TRAIN["video"]})
     found = without("audio", {"audio": frames, "video": X["video"]}, trained)
     assert found["audio"].tolist() == [[[3, 30]] * 3] * 2
 
 
-@pytest.mark.parametrize("handles_missing", [True, False])
-def test_without_a_modality_what_it_holds_changes_nothing(handles_missing):
-    trained = system(handles_missing=handles_missing)
+def test_without_a_modality_what_it_holds_changes_nothing():
+    trained = system()
     trained.measure(TRAIN)
     other = X | {"audio": -100 * X["audio"]}
     found, expected = (predict(trained, without("audio", x, trained)) for x in (other, X))
     np.testing.assert_array_equal(found, expected)
 
 
-@pytest.mark.parametrize(
-    ("modality", "x"),
-    [("smell", X), ("audio", {"audio": X["audio"]}), ("video", {"audio": X["audio"]})],
-)
-def test_a_modality_that_is_not_one_of_two_cannot_go_missing(modality, x):
-    with pytest.raises(ValueError, match=f"missing is '{modality}', but the system has audio"):
-        without(modality, x, system(handles_missing=True))
+def test_a_modality_that_the_system_does_not_take_cannot_be_missing():
+    with pytest.raises(ValueError, match="missing is 'smell', but the system takes audio, video"):
+        without("smell", X, system())
+
+
+@pytest.mark.parametrize("x", [{"audio": X["audio"]}, {}])
+def test_both_modalities_missing_is_refused(x):
+    with pytest.raises(ValueError, match="missing is 'audio', and there is no other modality"):
+        without("audio", x, system())
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from avsc.heads import Phase, late
+from avsc.heads import Phase, late, logistic
 from avsc.heads.early import Head
 from avsc.training import validation
 from avsc.training.folds import Fold
@@ -195,6 +195,35 @@ def test_every_strategy_changes_training_repeatably_and_still_learns(strategy):
     np.testing.assert_array_equal(probs[1], probs[2])
     assert not np.array_equal(probs[0], probs[1])
     assert (probs[1].argmax(1) == fold(3).targets.numpy()).mean() > 0.8
+
+
+def test_mixing_leaves_dropped_modalities_zero():
+    seen, s = [], branched()
+    s.head.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    run(s, epochs=1, modality_dropout=1.0, mixup=0.4)
+    first = seen[0]
+    lost = [(first[m] == 0).all(1) for m in ("audio", "video")]
+    assert (lost[0] ^ lost[1]).all()
+
+
+def test_modality_dropout_of_a_solved_head_is_refused():
+    shapes = {"audio": (4,), "video": (2,)}
+    s = System(logistic.Head(shapes, 3), shapes, standardise=True)
+    with pytest.raises(ValueError, match=r"fit\.modality_dropout is 0\.2, but logistic is not tr"):
+        run(s, modality_dropout=0.2)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, []),
+        ({"modality_dropout": 0.2}, ["audio", "video"]),
+        ({"modality_dropout": 0.2, "drop_audio": 1.0}, ["audio"]),
+        ({"modality_dropout": 0.2, "drop_audio": 0.0}, ["video"]),
+    ],
+)
+def test_options_name_the_modalities_that_rows_may_lose(options, expected):
+    assert Options(**options).drops == expected
 
 
 def test_a_plateau_of_the_validation_loss_lowers_the_rate():

@@ -14,6 +14,8 @@ from avsc.training.system import Batch
 def modality_dropout(x: Batch, *, p: float, q: float, generator: Generator) -> dict[str, Tensor]:
     """Return the batch with one modality of some rows set to zero, the mean after standardisation.
 
+    At test `disturbances.without` gives the head the same zeros.
+
     Args:
         x: the batch, with audio and video; anything else in it stays.
         p: probability that a row loses a modality; never both.
