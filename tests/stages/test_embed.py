@@ -1,6 +1,7 @@
 """Clips through an encoder: alone, in company, in bfloat16, by OpenVINO, and on a GPU."""
 
 import pickle
+import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -12,8 +13,9 @@ import yaml
 from avsc import embedding, precision
 from avsc.artifacts import media, results, shard
 from avsc.embedding import Embedder
-from avsc.encoders import ast
+from avsc.encoders import ast, timm_image
 from stages import embed
+from tests.artifacts import toy_shards
 from tests.stages import toy_clips
 
 openvino = pytest.mark.skipif(not find_spec("openvino"), reason="needs the extra openvino")
@@ -121,6 +123,44 @@ def run(block):
             key |= s.key
             about = s.about
     return key, about, results.read_table(Path("metrics/embed/eyes.csv"))[0]
+
+
+def raise_version(monkeypatch):
+    monkeypatch.setattr(timm_image, "VERSION", timm_image.VERSION + 1)
+
+
+def write_other_weights(_):
+    Path("data/weights/random").write_text("other\n")
+
+
+def decode_otherwise(_):
+    keyed = {
+        c: (f"another key of {c}", toy_clips.decoded(0, seconds=n)) for c, n in SECONDS.items()
+    }
+    toy_shards.write(Path("data/media/m.h5"), keyed)
+
+
+@pytest.mark.parametrize(
+    ("change", "block"),
+    [
+        (raise_version, EYES),
+        (write_other_weights, EYES),
+        (decode_otherwise, EYES),
+        (lambda _: None, EYES | {"input_size": 64}),
+        (lambda _: None, EYES | {"views": {"count": 3, "seed": 2}}),
+    ],
+    ids=["version", "weights", "clips", "argument", "views"],
+)
+def test_all_that_arrays_are_made_of_is_part_of_their_keys(
+    root, tmp_path, monkeypatch, change, block
+):
+    shutil.copytree(root / "data", tmp_path / "data")
+    monkeypatch.chdir(tmp_path)
+    before, _, _ = run(EYES)
+    change(monkeypatch)
+    after, _, _ = run(block)
+    assert before.keys() == after.keys() == SECONDS.keys()
+    assert not set(before.values()) & set(after.values())
 
 
 @pytest.mark.usefixtures("_project")

@@ -60,9 +60,10 @@ def label(scenes):
     manifest.write(Path("data/manifest/labels_train.csv"), manifest.LABELS, rows)
 
 
-def member(name, p, clips=CLIPS):
-    same = Predictions(list(clips), [0] * len(clips), p, SCENES)
-    predictions.write(Path(f"data/predictions/{name}.parquet"), {"val": same, "test": same})
+def member(name, p, clips=CLIPS, test=None):
+    """Write a member's predictions, of the test fold those of the validation fold or others."""
+    val = Predictions(list(clips), [0] * len(clips), p, SCENES)
+    predictions.write(Path(f"data/predictions/{name}.parquet"), {"val": val, "test": test or val})
 
 
 def result(project, name, split="val"):
@@ -126,8 +127,27 @@ def test_stacking_learns_which_member_to_trust(project):
     assert (result(project, "stack", "test").argmax(1) == np.arange(len(CLIPS)) % 3).all()
 
 
+def test_the_test_fold_is_predicted_from_the_members_predictions_of_it(project):
+    parts = {"one": [[0.6, 0.2, 0.2], [0.1, 0.1, 0.8]], "two": [[0.2, 0.6, 0.2], [0.1, 0.7, 0.2]]}
+    for name, rows in parts.items():
+        test = Predictions(["x", "y"], [0, 0], np.array(rows), SCENES)
+        member(name, probs(0, right=0.7), test=test)
+    expected = [[0.4, 0.4, 0.2], [0.1, 0.4, 0.5]]
+    np.testing.assert_allclose(result(project, "mean", "test"), expected, atol=1e-6)
+    path = project / "data/predictions/mean.parquet"
+    assert predictions.read(path, "test").clip_id == ["x", "y"]
+
+
+def test_labels_of_the_test_fold_change_nothing(project):
+    before = result(project, "stack", "test")
+    turned = [r | {"split": "test"} for r in labelled([SCENES[(i + 1) % 3] for i in range(15)])]
+    manifest.write(Path("data/manifest/labels_test.csv"), manifest.LABELS, turned)
+    np.testing.assert_array_equal(result(project, "stack", "test"), before)
+
+
 @pytest.mark.usefixtures("project")
-def test_members_over_different_rows_are_refused():
-    member("two", probs(1, right=0.7)[:-1], CLIPS[:-1])
+@pytest.mark.parametrize("clips", [CLIPS[:-1], CLIPS[::-1]], ids=["fewer", "another order"])
+def test_members_over_different_rows_are_refused(clips):
+    member("two", probs(1, right=0.7)[: len(clips)], clips)
     with pytest.raises(ValueError, match="two and one do not predict the same rows of val"):
         ensemble.main("mean")
