@@ -123,6 +123,13 @@ def test_a_clip_in_quarantine_is_uniform_and_wrong_in_its_place():
 
 
 @pytest.mark.usefixtures("project")
+def test_a_clip_without_predictions_that_is_not_in_quarantine_is_refused():
+    manifest.write(Path("data/quarantine.csv"), manifest.QUARANTINE, [])
+    with pytest.raises(ValueError, match=rf"2 of 16 segments .* the first segment 0 of '{LOST}'"):
+        score.main("one")
+
+
+@pytest.mark.usefixtures("project")
 def test_every_city_and_location_of_the_test_fold_has_its_row():
     score.main("one")
     places = [(r["city"], r["location"]) for r in table("metrics/one/places.csv", protocol="clip")]
@@ -191,6 +198,22 @@ def test_bounds_that_cannot_be_known_are_empty():
     row = table("metrics/one/intervals.csv")[0]
     assert row["value"]
     assert row["bootstrap_low"] == row["jackknife_high"] == ""
+    compare.main("pair")
+    for row in table("metrics/compare/pair.csv"):
+        assert row["difference"]
+        assert row["low"] == row["high"] == ""
+
+
+@pytest.mark.usefixtures("project")
+def test_the_bins_of_the_calibration_hold_the_accuracy_of_all_items():
+    score.main("one")
+    for protocol in ("segment", "clip"):
+        (scores,) = table("metrics/one/scores.csv", protocol=protocol)
+        for when in ("before", "after"):
+            bins = table("metrics/one/calibration.csv", protocol=protocol, when=when)
+            right = sum(int(r["items"]) * float(r["accuracy"]) for r in bins)
+            expected = int(scores["items"]) * float(scores["accuracy_micro"])
+            assert right == pytest.approx(expected, abs=2e-3)
 
 
 @pytest.mark.usefixtures("project")
