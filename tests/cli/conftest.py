@@ -53,7 +53,9 @@ EXPERIMENTS = {  # the rows of each modality's embedding are what the encoders a
 def film(tmp_path):
     """A film with coloured noise in pictures and sound."""
 
-    def make(name="film.mp4", seconds=2.0, *, fps=10, sound=True, pictures=True, size=(64, 48)):
+    def make(
+        name="film.mp4", seconds=2.0, *, fps=10, sound=True, pictures=True, size=(64, 48), late_s=0
+    ):
         path = tmp_path / name
         codecs = CODECS.get(path.suffix, CODECS[".mkv"])
         rng = np.random.default_rng(1)
@@ -68,7 +70,7 @@ def film(tmp_path):
             for k in range(round(seconds * fps) if pictures else 0):
                 pixels = rng.integers(0, 256, (size[1], size[0], 3), np.uint8)
                 frame = av.VideoFrame.from_ndarray(pixels // 4 + 40 * (k % 4), format="rgb24")
-                frame.pts, frame.time_base = k, Fraction(1, fps)
+                frame.pts, frame.time_base = k + late_s * fps, Fraction(1, fps)
                 file.mux(video.encode(frame))
             for first in range(0, round(seconds * 48000) if sound else 0, 960):
                 noise = rng.uniform(-0.2, 0.2, (1, 2 * 960))

@@ -17,6 +17,7 @@ from avsc import prediction, recording, trained
 from avsc.artifacts import manifest, media, models
 from avsc.cli import predict as command
 from avsc.cli import telling
+from avsc.media import sound
 from tests import params_files
 from tests.artifacts import toy_shards
 from tests.cli.conftest import PARAMS, SCENES
@@ -78,6 +79,15 @@ def test_rows_of_a_file_whose_pictures_begin_late_are_seconds_of_the_file(
     at_zero = replace(late, start=0)
     np.testing.assert_array_equal(found.whole, prediction.predict(p, at_zero).whole)
     assert prediction.predict(p, early).spans[0][0] == 0
+
+
+def test_the_sound_of_a_file_whose_pictures_begin_late_is_that_of_the_same_seconds(film):
+    path = film(seconds=5.0, late_s=2)  # half a second before them still counts
+    found = recording.read(path, None, DECODE)
+    assert (found.start, found.seconds) == (1, 4)
+    rate = DECODE["sample_rate"]
+    heard = sound.segments(path, sound.of(path), count=5, sample_rate=rate)
+    np.testing.assert_array_equal(found.waveform, heard[1:])
 
 
 def test_pictures_of_any_shape_are_taken(predict, film):
@@ -345,6 +355,18 @@ def test_an_experiment_of_whole_clips_is_given_windows_of_their_length(predict, 
     found = read(predict(film(seconds=5.0), "--format", "json", "--experiment", "clips"))
     (one,) = found["files"]
     assert [(r["start_s"], r["end_s"]) for r in one["rows"]] == [(0, 2), (2, 4), (3, 5)]
+
+
+def test_all_pictures_of_a_window_count_alike(trained_once, film):
+    p = trained.load("clips", trained_once)
+    seen = recording.read(film(), None, p.decode)
+    first, last = seen.pictures
+    both, turned, one = (
+        prediction.predict(p, replace(seen, pictures=pictures)).probs
+        for pictures in ((first, last), (last, first), (last, last))
+    )
+    np.testing.assert_allclose(turned, both, rtol=1e-5)
+    assert not np.allclose(one, both, rtol=1e-5)
 
 
 def test_a_second_in_two_windows_counts_once(predict, film):
