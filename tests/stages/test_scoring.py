@@ -280,8 +280,8 @@ def test_the_deviation_over_seeds_is_that_of_a_sample_and_of_one_seed_none(value
     assert score_study.spread("segment", found)["segment_accuracy_micro_sd"] is None
 
 
-@pytest.mark.usefixtures("project")
-def test_a_grid_stands_beside_published_scores_and_those_of_the_validation_fold():
+def write_study(*, seed=1):
+    """Write a study of seed 1 and cells of a seed; return the folder of the cells."""
     study = {
         "base": "one",
         "head": "early",
@@ -297,8 +297,14 @@ def test_a_grid_stands_beside_published_scores_and_those_of_the_validation_fold(
     one = {s: predictions.read(Path("data/predictions/one.parquet"), s) for s in ("val", "test")}
     for key in "ab":
         predictions.write(out / f"{key}.parquet", one)
-    cells = [{"cell": f"lr={lr}", "seed": 1, "key": key} for lr, key in ((1, "a"), (2, "b"))]
+    cells = [{"cell": f"lr={lr}", "seed": seed, "key": key} for lr, key in ((1, "a"), (2, "b"))]
     sealed_json.write(out / "cells.json", {"cells": cells})
+    return out
+
+
+@pytest.mark.usefixtures("project")
+def test_a_grid_stands_beside_published_scores_and_those_of_the_validation_fold():
+    out = write_study()
     score_study.main("rates")
     rows = table("metrics/studies/rates.csv")
     assert [(r["cell"], r["published_accuracy"]) for r in rows] == [("lr=1", ""), ("lr=2", "77.0")]
@@ -307,6 +313,13 @@ def test_a_grid_stands_beside_published_scores_and_those_of_the_validation_fold(
         assert float(rows[0][f"{prefix}clip_log_loss_macro"]) == pytest.approx(
             found.log_loss_macro, abs=5.1e-5
         )
+
+
+@pytest.mark.usefixtures("project")
+def test_cells_of_another_seed_are_not_scored():
+    write_study(seed=2)
+    with pytest.raises(ValueError, match=r"cells\.json lists other cells than the 2 of studies"):
+        score_study.main("rates")
 
 
 @pytest.mark.usefixtures("project")
