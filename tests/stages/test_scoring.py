@@ -323,6 +323,17 @@ def test_cells_of_another_seed_are_not_scored():
 
 
 @pytest.mark.usefixtures("project")
+def test_a_cell_names_no_file_outside_of_its_study():
+    out = write_study()
+    cells = sealed_json.read(out / "cells.json")["cells"]
+    (out / "a.parquet").rename(out.parent / "a.parquet")
+    cells[0]["key"] = "../a"
+    sealed_json.write(out / "cells.json", {"cells": cells})
+    with pytest.raises(ValueError, match=r"cells\.json lists other cells than the 2 of studies"):
+        score_study.main("rates")
+
+
+@pytest.mark.usefixtures("project")
 def test_predictions_of_other_scenes_are_not_set_beside_each_other():
     p = predictions.read(Path("data/predictions/other.parquet"), "test")
     turned = Predictions(p.clip_id, p.segment, p.probs, SCENES[::-1])
