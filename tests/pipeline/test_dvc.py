@@ -163,6 +163,25 @@ def test_a_changed_head_reruns_what_reads_its_model(toy):
     assert toy.repro().stages == ["code", "train@teacher", "map@teacher", "robustness@teacher"]
 
 
+def test_a_new_experiment_trains_alone(toy):
+    toy.edit(
+        train__smooth={
+            "inputs": "av",
+            "labels": "none",
+            "head": "early",
+            "fit": {"epochs": 1, "label_smoothing": 0.1},
+        }
+    )
+    assert toy.repro().stages == ["train@smooth", "score@smooth", "report"]
+
+
+def test_a_new_row_of_a_study_trains_alone(toy):
+    toy.edit(study__heads__rows__average={"set": {"head": "late", "hparams": {"rule": "average"}}})
+    ran = toy.repro()
+    assert ran.stages == ["code", "study@heads", "score_study@heads", "report"]
+    assert "study heads: 2 trained, 4 kept" in ran.output
+
+
 def test_a_changed_shared_module_reruns_what_imports_it(toy):
     append(toy, "avsc/scoring/places.py", "CHANGED = 1\n")
     scores = [f"score@{name}" for name in ("audio", "fused", "teacher")]
