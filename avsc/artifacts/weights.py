@@ -90,7 +90,7 @@ def sealed(state: Mapping[str, Tensor], about: Mapping[str, Any]) -> dict[str, s
     own = {k: v for k, v in about.items() if k != "sha256"}
     parts = [state_digest(state), json.dumps(own, sort_keys=True)]
     own["sha256"] = hashlib.sha256("\n".join(parts).encode()).hexdigest()
-    return {SEAL: json.dumps(own, sort_keys=True)}
+    return {SEAL: json.dumps(own)}
 
 
 def trained_here(path: Path) -> bool:

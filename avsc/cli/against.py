@@ -54,7 +54,8 @@ def interval(system: str, rev: str, protocol: str) -> Interval | None:
     if not Path(path).is_file():
         return None
     with TemporaryDirectory() as folder:
-        before = Path(folder) / "before.parquet"
+        before = Path(folder) / path  # its reader compares the name inside
+        before.parent.mkdir(parents=True)
         try:
             DVCFileSystem(".", rev=rev).get_file(path, str(before))
         except (OSError, DvcException):

@@ -7,7 +7,9 @@ from typing import Annotated, Literal
 from avsc.params.checks import Arguments, Takes, Tree
 from avsc.params.fields import Fault, Pixels, Quality, Seconds
 
-DemoWorld = Annotated[Arguments, Takes("datasets.demo.world", "write", ("root", "truth", "save"))]
+DemoWorld = Annotated[
+    Arguments, Takes("datasets.demo.world", "write", ("root", "truth", "save", "seal"))
+]
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,7 @@ def test_cells_of_a_cluster_are_those_of_this_machine(cluster, project, capsys):
 
 
 def test_an_error_of_a_cell_is_raised_here_and_names_it(cluster, project):
-    wild = {"wild": {"set": {"fit.lr": 1e30, "fit.optimizer": "sgd"}}}
+    wild = {"wild": {"set": {"fit": {"lr": 1e30, "optimizer": "sgd"}}}}
     with pytest.raises(ValueError, match=r"training loss is (nan|inf).*lower fit.lr") as told:
         run(project, on(cluster), toy_study.edited(rows=wild))
     assert "cell 'wild', seed" in told.value.__notes__[0]

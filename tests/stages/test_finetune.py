@@ -188,7 +188,9 @@ def test_the_keys_of_code_yaml_cover_every_loaded_file_and_no_test_label_is_read
     outs = {o.def_path for o in stages["finetune@it"].outs}
     for name in ("ears", "eyes"):  # so that DVC tunes, then embeds, then trains
         assert outs & {d.def_path for d in stages[f"embed@{name}"].deps}
-    assert "data/embeddings/ears" in {d.def_path for d in stages["train@tuned"].deps}
+    bundle = {d.def_path for d in stages["bundle@tuned"].deps}
+    assert {"data/embeddings/ears", "data/embeddings/eyes"} <= bundle
+    assert "data/embeddings/tuned" in {d.def_path for d in stages["train@tuned"].deps}
 
 
 def test_one_modality_is_tuned_alone_and_the_file_of_the_other_holds_nothing(here, alone):

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import repeat
@@ -53,6 +53,7 @@ def write(
     fps: int = 10,
     workers: int = 2,
     save: Write = Path.write_bytes,
+    seal: Callable[[bytes], bytes] = bytes,
 ) -> None:
     """Write a demo world under `root`; the same arguments give the same bytes on the same machine.
 
@@ -71,6 +72,7 @@ def write(
         fps: frames a second.
         workers: number of processes; says nothing about the result.
         save: writes a file; a function of a module.
+        seal: adds a digest to the truth.
 
     Raises:
         ValueError: if an argument is out of range or a scene unknown.
@@ -98,7 +100,7 @@ def write(
     save(root / "README.md", NOTE.encode())
     happened = _record_all([row.recording for row in rows], root, workers, save)
     truth.parent.mkdir(parents=True, exist_ok=True)
-    save(truth, _truth(happened))
+    save(truth, seal(_truth(happened)))
     for name, content in _lists(rows).items():
         save(root / name, content)
 

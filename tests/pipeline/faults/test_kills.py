@@ -62,18 +62,18 @@ KILL_AT_A_CLIP = """
 import os, signal, sys
 
 os.sched_setaffinity(0, {{min(os.sched_getaffinity(0))}})  # one thread
-left = [{number}]
+opened = set()
 
 def hook(event, arguments):
     if event == "open" and str(arguments[0]).endswith(".mp4"):
-        left[0] -= 1
-        if not left[0]:
+        opened.add(str(arguments[0]))
+        if len(opened) == {number}:
             os.kill(os.getpid(), signal.SIGKILL)
 
 sys.addaudithook(hook)
 """
 KILL_EACH_ONCE = """
-import os, random, signal, sys
+import atexit, os, random, signal, sys
 from pathlib import Path
 
 note = Path(".trace/killed") / "_".join(sys.orig_argv[2:])
@@ -84,14 +84,18 @@ if not note.exists():
     whom = os.environ.get("AVSC_KILLED") or draw.choice(["stage", "stage", "stage", "all"])
     left = [draw.randint(1, 3000)]
 
+    def kill():
+        note.write_text(whom)
+        send, target = (os.killpg, os.getpgid(0)) if whom == "all" else (os.kill, os.getpid())
+        send(target, getattr(signal, kind))
+
     def hook(event, arguments):
         left[0] -= 1
         if not left[0]:
-            note.write_text(whom)
-            kill, target = (os.killpg, os.getpgid(0)) if whom == "all" else (os.kill, os.getpid())
-            kill(target, getattr(signal, kind))
+            kill()
 
     sys.addaudithook(hook)
+    atexit.register(lambda: left[0] > 0 and kill())  # a stage of few events: when it ends
 """
 GROUP = "import os, sys; os.setpgid(0, 0); os.execvp('python', ['python', *sys.argv[1:]])"
 
