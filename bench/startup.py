@@ -42,7 +42,7 @@ def results(*, quick: bool = False) -> list[Row]:
 def _clip() -> list[str]:
     """Return the arguments that name a clip of the data set."""
     first = manifest.read(ROOT / "data/manifest/media.csv", manifest.MEDIA)[0]
-    root = ROOT / params.load("index.root", ROOT / "params.yaml")
+    root = ROOT / params.load("index.root", root=ROOT)
     return [str(root / first["video"]), "--audio", str(root / first["audio"])]
 
 
