@@ -12,8 +12,8 @@ from avsc.params.data import DemoWorld
 def main(name: str) -> None:
     p = params.load(f"synthesize.{name}", DemoWorld)
     path = Path(f"data/truth/{name}.csv")
-    files = {"save": whole.write, "seal": truth.sealed}
-    demo.write(Path(f"data/raw/{name}"), truth=path, **files, **p)
+    out = Path(f"data/raw/{name}")
+    demo.write(out, truth=path, save=whole.write, seal=truth.sealed, **p)
 
 
 if __name__ == "__main__":
