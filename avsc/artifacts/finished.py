@@ -49,7 +49,7 @@ def fill(
     for path in (*out.iterdir(), *store.glob("*.parquet")):
         if path.name not in wanted:
             path.unlink()
-    for name in (*wanted, INDEX):  # it comes last: without it nobody reads the folder
+    for name in (*wanted, INDEX):  # last: INDEX marks the folder complete
         link(store / name, out / name)
     return made
 

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from avsc import evaluation, params
+from avsc.escaping import markdown as cell
 from avsc.scoring import uncertainty
 from avsc.scoring.uncertainty import Interval
 
@@ -42,12 +43,16 @@ def _git(rev: str, *command: str) -> bytes:
     return done.stdout
 
 
-def interval(system: str, rev: str, protocol: str) -> Interval | None:
+def interval(system: str, protocol: str, earlier: Any) -> Interval | None:
     """Return the interval of a system's log-loss now less its log-loss at a revision.
 
     None where a prediction file of the two is neither here nor in DVC's cache or remote.
+
+    Args:
+        system: an experiment or ensemble.
+        protocol: segment or clip.
+        earlier: DVC's file system of the revision.
     """
-    from dvc.api import DVCFileSystem  # slow to import
     from dvc.exceptions import DvcException
 
     path = PREDICTIONS.format(system)
@@ -57,7 +62,7 @@ def interval(system: str, rev: str, protocol: str) -> Interval | None:
         before = Path(folder) / path  # its reader compares the name inside
         before.parent.mkdir(parents=True)
         try:
-            DVCFileSystem(".", rev=rev).get_file(path, str(before))
+            earlier.get_file(path, str(before))
         except (OSError, DvcException):
             return None
         paths = {"now": Path(path), "before": before}
@@ -79,12 +84,16 @@ def markdown(now: Mapping[str, Scores], before: Mapping[str, Scores], rev: str) 
     Raises:
         ValueError: if neither has a system.
     """
-    systems = {n: _protocol(m) for n, m in {**before, **now}.items() if "clip" in m}
+    from dvc.api import DVCFileSystem  # slow to import
+
+    records = {n: m for n, m in {**before, **now}.items() if isinstance(m, Mapping)}
+    systems = {n: _protocol(m) for n, m in records.items() if "clip" in m}
     if not systems:
         raise ValueError(f"neither this tree nor {rev} has scores of a system; run `dvc repro`")
     ranked = sorted(systems, key=lambda n: (_score(now, n, systems[n], "log_loss", math.inf), n))
+    earlier, at = DVCFileSystem(".", rev=rev), cell(rev)
     lines = [
-        f"| system | log-loss, {rev} | now | difference | 95 % interval | accuracy, {rev} | now |",
+        f"| system | log-loss, {at} | now | difference | 95 % interval | accuracy, {at} | now |",
         f"|---|{'--:|' * 6}",
     ]
     for name in ranked:
@@ -93,7 +102,7 @@ def markdown(now: Mapping[str, Scores], before: Mapping[str, Scores], rev: str) 
             for score in ("log_loss", "accuracy")
         )
         known = None not in loss
-        bounds = interval(name, rev, systems[name]) if known else None
+        bounds = interval(name, systems[name], earlier) if known else None
         cells = [
             *(_text(v, "{:.4f}") for v in loss),
             _text(loss[1] - loss[0] if known else None, "{:+.4f}"),
@@ -101,7 +110,7 @@ def markdown(now: Mapping[str, Scores], before: Mapping[str, Scores], rev: str) 
             *(_text(v, "{:.1%}") for v in accuracy),
         ]
         protocol = "" if systems[name] == "segment" else f" ({systems[name]})"
-        lines.append(f"| {name}{protocol} | {' | '.join(cells)} |")
+        lines.append(f"| {cell(name)}{protocol} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

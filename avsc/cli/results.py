@@ -14,7 +14,7 @@ from avsc.cli.telling import say, stop
 from avsc.reporting import leaderboard
 
 TEXTS = ("data", "kind", "tagger")  # columns of tables that are no numbers
-STAGES = ("decode", "pseudo_labels")  # of which every profile has one
+STAGES = ("decode", "pseudo_labels")  # stages of every profile
 
 
 def results(

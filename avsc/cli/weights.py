@@ -96,7 +96,7 @@ def _in_order(file: Path, rows: list[list[str]], column: int) -> list[list[str]]
 
 
 def _check_count(names: list[str], state: Mapping[str, "Tensor"], file: Path) -> None:
-    """Refuse names of which no last layer has as many outputs.
+    """Refuse a number of names that no layer has as its number of outputs.
 
     Raises:
         ValueError: if no matrix or bias of the state dict has as many rows as there are names.
